@@ -1,0 +1,49 @@
+"""What can go wrong below the web: each error's text says what is wrong and what to do."""
+
+
+class ConvScopeError(Exception):
+    """The base of all errors that a user can do something about."""
+
+
+class UnreadableImage(ConvScopeError):
+    """Bytes that are not a picture of a format that is read, or a damaged one."""
+
+
+class ImageTooSmall(UnreadableImage):
+    """A picture with too few pixels across to hold a drawing."""
+
+
+class ImageTooLarge(ConvScopeError):
+    """A picture with more pixels than the limit allows."""
+
+
+class EmptyDrawing(ConvScopeError):
+    """A picture without anything drawn on it."""
+
+
+class InvalidPixels(ConvScopeError):
+    """Numbers that are not a picture: ragged, out of range, not a number, wrongly nested."""
+
+
+class UnknownModel(ConvScopeError):
+    """A model that does not exist."""
+
+
+class UnknownLayer(ConvScopeError):
+    """A layer that the model does not have."""
+
+
+class UnknownChannel(ConvScopeError):
+    """A channel that the layer does not have."""
+
+
+class UnknownImage(ConvScopeError):
+    """An image id under which nothing is kept."""
+
+
+class DatasetUnavailable(ConvScopeError):
+    """A data set that is neither on this machine nor to be fetched."""
+
+
+class UnreadableWeights(ConvScopeError):
+    """A weight file that is damaged or does not fit the network."""
