@@ -1,0 +1,74 @@
+"""``convscope evaluate``: how good a model is, in numbers that a person can read."""
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from app.core.checkpoints import load_network, read_card
+from app.core.datasets import Split, list_datasets, load_split
+from app.core.errors import UnknownModel
+from app.core.evaluating import Evaluation, evaluate
+from app.core.recipes import Recipe
+from app.core.training import load_parts
+from app.settings import Settings
+from models.registry import WEIGHTS, ModelCard
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``convscope evaluate``."""
+    parser.add_argument("model", help="a shipped model's name, or the JSON file of a card")
+    parser.add_argument(
+        "--dataset", choices=list_datasets(), help="the data set; else the one it was trained on"
+    )
+    parser.add_argument(
+        "--split",
+        choices=("test", "validation"),
+        default="test",
+        help="the test part, or the images that the model's recipe held out (default: %(default)s)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Print accuracy, loss, accuracy per class and the confusion matrix."""
+    path, settings, console = find_card(options.model), Settings(), Console()
+    card = read_card(path)
+    network = load_network(card, path.parent)
+    split = _load(card, options, settings.datasets_root)
+    _show(evaluate(network, split, card.preprocessing), card.classes, console)
+
+
+def find_card(model: str) -> Path:
+    """The path of a card, given as such or as the name of a shipped model. Raises UnknownModel."""
+    for path in (WEIGHTS / f"{model}.json", Path(model)):
+        if path.is_file():
+            return path
+    names = ", ".join(sorted(path.stem for path in WEIGHTS.glob("*.json")))
+    raise UnknownModel(
+        f"There is no model {model!r}. Give the path of a model's JSON file, or one of: {names}."
+    )
+
+
+def _load(card: ModelCard, options: argparse.Namespace, root: Path) -> Split:
+    dataset = options.dataset or card.dataset
+    if options.split == "test":
+        return load_split(dataset, "test", root)
+    recipe = Recipe.from_dict({**card.recipe, "dataset": dataset})
+    return load_parts(recipe, root)[1]
+
+
+def _show(evaluation: Evaluation, classes: tuple[str, ...], console: Console) -> None:
+    images = int(evaluation.confusion.sum())
+    console.print(
+        f"{evaluation.accuracy:.2%} of {images:,} images recognised, "
+        f"average loss {evaluation.loss:.4f}"
+    )
+    table = Table(title="Rows: the true class. Columns: the class it was taken for.")
+    for heading in ("", *classes, "recognised"):
+        table.add_column(heading, justify="right")
+    for name, row, share in zip(
+        classes, evaluation.confusion.tolist(), evaluation.class_accuracy, strict=True
+    ):
+        table.add_row(name, *(str(count or "") for count in row), f"{share:.2%}")
+    console.print(table)

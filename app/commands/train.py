@@ -1,0 +1,136 @@
+"""``convscope train``: a recipe in, a model out, with a progress bar in between."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from app.core.cards import card_of_run, with_test
+from app.core.checkpoints import load_network, save_model
+from app.core.datasets import list_datasets, load_split
+from app.core.evaluating import evaluate
+from app.core.events import BatchDone, EpochDone, Event, Finished, Started
+from app.core.recipes import BadRecipe, Recipe, list_optimizers, list_schedules
+from app.core.training import train
+from app.settings import Settings
+from models.registry import ModelCard, list_networks
+
+RECIPE_OPTIONS: dict[str, dict[str, Any]] = {
+    "network": {"choices": list_networks(), "help": "the network to train"},
+    "dataset": {"choices": list_datasets(), "help": "what to train it on"},
+    "epochs": {"type": int, "help": "passes over the training images"},
+    "batch_size": {"type": int, "help": "images per step of the optimizer"},
+    "optimizer": {"choices": list_optimizers(), "help": "how steps follow from gradients"},
+    "learning_rate": {"type": float, "help": "the highest step size of the schedule"},
+    "schedule": {"choices": list_schedules(), "help": "how the step size changes over the run"},
+    "weight_decay": {"type": float, "help": "how strongly weights are drawn to zero"},
+    "label_smoothing": {"type": float, "help": "the share of each label spread over all classes"},
+    "augmentation": {
+        "nargs": "*",
+        "metavar": "NAME|JSON",
+        "help": 'changes to the images: names, or objects like \'{"name": "affine", "share": 0.5}\'',
+    },
+    "validation_share": {"type": float, "help": "the share of images held out for validation"},
+    "seed": {"type": int, "help": "all chance follows from it"},
+    "device": {"help": "auto, cpu, cuda or mps"},
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``convscope train``: one per key of a recipe, and where to write."""
+    parser.add_argument(
+        "recipe", nargs="?", type=Path, help="a recipe, or a model's card, as a JSON file"
+    )
+    keys = parser.add_argument_group("keys of the recipe", "They overrule those in the file.")
+    for key, option in RECIPE_OPTIONS.items():
+        keys.add_argument(f"--{key.replace('_', '-')}", dest=key, **option)
+    parser.add_argument("--name", help="the model's name; the network's unless given")
+    parser.add_argument("--out", type=Path, help="the folder to write to; <data>/models else")
+    parser.add_argument(
+        "--no-test", action="store_true", help="leave the test split unread, to compare recipes"
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train, write the model's weights and card, and say how good it is."""
+    settings, console = Settings(), Console()
+    recipe = read_recipe(options)
+    finished = _watch(recipe, settings.datasets_root, console)
+    folder = options.out or settings.data_dir / "models"
+    card = card_of_run(recipe, finished, options.name or recipe.network)
+    path = save_model(folder, card, finished.weights)
+    if not options.no_test:
+        card = _tested(card, folder, settings.datasets_root)
+        path = save_model(folder, card, finished.weights)
+        console.print(f"Test accuracy {card.metrics['test_accuracy']:.2%}")
+    console.print(f"Wrote {path}")
+
+
+def read_recipe(options: argparse.Namespace) -> Recipe:
+    """The recipe in the file, if one is named, with the keys that were given as options."""
+    values: dict[str, Any] = {}
+    if options.recipe:
+        values = Recipe.from_json(_read_file(options.recipe)).to_dict()
+    given = {key: getattr(options, key) for key in RECIPE_OPTIONS}
+    values |= {key: value for key, value in given.items() if value is not None}
+    if "augmentation" in values:
+        values["augmentation"] = [_read_entry(entry) for entry in values["augmentation"]]
+    return Recipe.from_dict(values)
+
+
+def _read_file(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRecipe(f"The recipe {path} can't be read: {error}.") from error
+
+
+def _read_entry(entry: str | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(entry, dict):
+        return entry
+    if not entry.startswith("{"):
+        return {"name": entry}
+    try:
+        return dict(json.loads(entry))
+    except json.JSONDecodeError as error:
+        raise BadRecipe(f"The augmentation {entry!r} is not JSON: {error}.") from error
+
+
+def _watch(recipe: Recipe, datasets_root: Path, console: Console) -> Finished:
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("starting", total=1.0)
+        for event in train(recipe, datasets_root):
+            _show(event, progress, bar)
+            if isinstance(event, Finished):
+                return event
+    raise AssertionError("A training ends with Finished.")
+
+
+def _show(event: Event, progress: Progress, bar: TaskID) -> None:
+    if isinstance(event, BatchDone):
+        words = (
+            f"epoch {event.epoch}  loss {event.loss:.4f}  {event.images_per_second:.0f} images/s"
+        )
+        progress.update(bar, completed=event.progress, description=words)
+    elif isinstance(event, Started):
+        progress.console.print(
+            f"{event.recipe.network}: {event.parameters:,} parameters, "
+            f"{event.training_images:,} images to train on and {event.validation_images:,} to "
+            f"validate with, {event.device}, {event.precision}"
+        )
+    elif isinstance(event, EpochDone):
+        progress.console.print(
+            f"epoch {event.epoch:3}  validation accuracy {event.validation_accuracy:.2%}  "
+            f"validation loss {event.validation_loss:.4f}  training loss {event.train_loss:.4f}  "
+            f"{event.seconds:.1f} s"
+        )
+
+
+def _tested(card: ModelCard, folder: Path, datasets_root: Path) -> ModelCard:
+    network = load_network(card, folder)
+    test = load_split(card.dataset, "test", datasets_root)
+    return with_test(card, evaluate(network, test, card.preprocessing))

@@ -1,0 +1,47 @@
+"""The card of a model that a run has made: what it was trained on, how, and how good it is."""
+
+from dataclasses import replace
+
+from app.core.datasets import find_dataset
+from app.core.evaluating import Evaluation
+from app.core.events import Finished
+from app.core.recipes import Recipe
+from models.registry import ModelCard, blank_card
+
+
+def card_of_run(recipe: Recipe, finished: Finished, name: str) -> ModelCard:
+    """The card of a finished run's model, with what was measured on the validation images.
+
+    A model that isn't named as its network is the user's own: its name is its title, and it isn't
+    the default.
+    """
+    blank = blank_card(recipe.network)
+    own = name != recipe.network
+    return replace(
+        blank,
+        name=name,
+        title=name if own else blank.title,
+        default=blank.default and not own,
+        dataset=recipe.dataset,
+        classes=find_dataset(recipe.dataset).classes,
+        recipe=recipe.to_dict(),
+        metrics={
+            "validation_accuracy": finished.validation_accuracy,
+            "validation_loss": finished.validation_loss,
+            "epoch": finished.epoch,
+            "epochs": recipe.epochs,
+            "seconds": round(finished.seconds, 1),
+        },
+    )
+
+
+def with_test(card: ModelCard, evaluation: Evaluation) -> ModelCard:
+    """The card with what was measured on the test split."""
+    measured = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
+    return replace(card, metrics={**card.metrics, **measured})
+
+
+def with_drawings(card: ModelCard, evaluations: dict[str, Evaluation]) -> ModelCard:
+    """The card with the accuracy on each kind of drawing."""
+    shares = {kind: evaluation.accuracy for kind, evaluation in evaluations.items()}
+    return replace(card, metrics={**card.metrics, "drawings": shares})

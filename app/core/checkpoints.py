@@ -1,0 +1,90 @@
+"""Models on disk: weights as safetensors and cards as JSON, each whole or not there at all."""
+
+import json
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from app.core.errors import UnreadableWeights
+from models.registry import ModelCard, create_network
+
+
+def encode_weights(weights: dict[str, Tensor]) -> bytes:
+    """Weights by parameter name as safetensors."""
+    return save({name: value.detach().cpu().contiguous() for name, value in weights.items()})
+
+
+def decode_weights(content: bytes) -> dict[str, Tensor]:
+    """Weights by parameter name from safetensors. Raises UnreadableWeights."""
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise UnreadableWeights(
+            f"The weights can't be read: the file is damaged or cut short ({error})."
+        ) from error
+
+
+def save_model(folder: Path, card: ModelCard, weights: dict[str, Tensor]) -> Path:
+    """Write ``<name>.safetensors`` and ``<name>.json`` into ``folder``; returns the card's path.
+
+    The card comes last, so that whoever finds a card finds its weights.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    card = replace(card, weights=f"{card.name}.safetensors")
+    write_atomically(folder / f"{card.name}.safetensors", encode_weights(weights))
+    path = folder / f"{card.name}.json"
+    write_atomically(path, card.to_json().encode())
+    return path
+
+
+def load_network(card: ModelCard, folder: Path) -> nn.Module:
+    """The card's network with its weights, in evaluation mode; the weights' file is in ``folder``.
+
+    Raises UnreadableWeights where the file is missing, damaged or of another network.
+    """
+    if card.weights is None:
+        raise UnreadableWeights(f"{card.name} is untrained: its card names no weights.")
+    weights = decode_weights(_read(folder / Path(card.weights).name))
+    try:
+        network = create_network(card.network)
+        network.load_state_dict(weights)
+    except (KeyError, RuntimeError) as error:
+        raise UnreadableWeights(
+            f"{card.weights} doesn't fit the network {card.network!r}: {error}"
+        ) from error
+    return network.eval()
+
+
+def read_card(path: Path) -> ModelCard:
+    """The card at ``path``. Raises UnreadableWeights."""
+    try:
+        return ModelCard.from_json(_read(path).decode())
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, KeyError, AttributeError) as error:
+        raise UnreadableWeights(f"{path} is not a model card: {error}") from error
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace ``path`` by ``content`` at once: readers see the old file or the new, never half."""
+    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).chmod(0o644)  # mkstemp lets nobody else read it
+        Path(beside).replace(path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadableWeights(f"{path} can't be read: {error.strerror}.") from error

@@ -1,0 +1,67 @@
+"""How good a model is: accuracy, loss, and which class is taken for which."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from app.core.datasets import Split
+from models.registry import Preprocessing
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network made of a split.
+
+    ``confusion`` is int64 (classes, classes): a row per true class, a column per predicted one.
+    ``loss`` is the average cross-entropy in nats.
+    """
+
+    confusion: Tensor
+    loss: float
+
+    @property
+    def accuracy(self) -> float:
+        """The share of images that were recognised, in 0..1."""
+        return int(self.confusion.diag().sum()) / int(self.confusion.sum())
+
+    @property
+    def class_accuracy(self) -> list[float]:
+        """The share of each class's images that were recognised; NaN for a class without any."""
+        confusion = self.confusion.double()
+        shares: list[float] = (confusion.diag() / confusion.sum(dim=1)).tolist()
+        return shares
+
+
+def to_input(images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Values 0..1 (n, channels, height, width) as the network wants them: (value - mean) / std."""
+    mean = images.new_tensor(preprocessing.mean).reshape(1, -1, 1, 1)
+    std = images.new_tensor(preprocessing.std).reshape(1, -1, 1, 1)
+    return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def compute_logits(
+    network: nn.Module, images: Tensor, preprocessing: Preprocessing, batch_size: int = 500
+) -> Tensor:
+    """The logits (n, classes) of uint8 images (n, channels, height, width), in evaluation mode."""
+    network.eval()
+    device = next(network.parameters()).device
+    batches = torch.split(images, batch_size)
+    return torch.cat(
+        [network(to_input(batch.to(device) / 255, preprocessing)).cpu() for batch in batches]
+    )
+
+
+def score(logits: Tensor, labels: Tensor) -> Evaluation:
+    """Compare logits (n, classes) with the true labels (n,); n is at least 1."""
+    classes = logits.shape[1]
+    pairs = labels * classes + logits.argmax(dim=1)
+    confusion = torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
+    return Evaluation(confusion, functional.cross_entropy(logits.double(), labels).item())
+
+
+def evaluate(network: nn.Module, split: Split, preprocessing: Preprocessing) -> Evaluation:
+    """Run the network over a split that isn't empty and compare with its labels."""
+    return score(compute_logits(network, split.images, preprocessing), split.labels.cpu())

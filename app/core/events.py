@@ -1,0 +1,70 @@
+"""What a training reports while it runs."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from app.core.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Started:
+    """The images are in memory and the first batch is about to be trained.
+
+    ``precision`` is "float32" or "bfloat16", whichever trains faster on ``device``.
+    """
+
+    recipe: Recipe
+    parameters: int
+    training_images: int
+    validation_images: int
+    device: str
+    precision: str
+
+
+@dataclass(frozen=True)
+class BatchDone:
+    """One step of the optimizer; ``progress`` is the share of the whole run, in 0..1."""
+
+    epoch: int
+    batch: int
+    batches: int
+    progress: float
+    loss: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class EpochDone:
+    """One pass over the training images, validated with the averaged weights; the first is 1.
+
+    ``train_loss`` is the average over the epoch's augmented images, with label smoothing.
+    """
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    validation_accuracy: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The averaged weights at the end of an epoch, on the processor; epoch 0 is before training."""
+
+    epoch: int
+    weights: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The end of a run, with the weights of the epoch that validated best."""
+
+    epoch: int
+    validation_accuracy: float
+    validation_loss: float
+    seconds: float
+    weights: dict[str, Tensor]
+
+
+Event = Started | BatchDone | EpochDone | Snapshot | Finished

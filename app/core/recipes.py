@@ -1,0 +1,163 @@
+"""How to train a network, as data: everything that decides which weights come out."""
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from torch import nn, optim
+
+from app.core.augmenting import create_augmentation
+from app.core.datasets import list_datasets
+from app.core.errors import ConvScopeError
+from models.registry import list_networks
+
+Schedule = Callable[[float], float]
+
+
+class BadRecipe(ConvScopeError):
+    """A recipe's key is unknown or its value makes no sense; the message says which."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; all keys but the first two have defaults. Bad values raise BadRecipe.
+
+    ``learning_rate`` is the highest of the ``schedule``. ``augmentation`` lists entries such as
+    {"name": "affine", "rotation": 10.0, "share": 0.5}, which augmenting.py explains.
+    ``validation_share`` of the training images are held out, picked by ``seed``.
+    """
+
+    network: str
+    dataset: str
+    epochs: int = 10
+    batch_size: int = 128
+    optimizer: str = "adamw"
+    learning_rate: float = 0.002
+    schedule: str = "one-cycle"
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    augmentation: tuple[dict[str, Any], ...] = ()
+    validation_share: float = 0.1
+    seed: int = 0
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "augmentation", tuple(self.augmentation))
+        _check_names(self)
+        _check_numbers(self)
+        create_augmentation(self.augmentation)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The recipe as plain lists and dictionaries."""
+        return {**asdict(self), "augmentation": [dict(entry) for entry in self.augmentation]}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Recipe":
+        """The opposite of ``to_dict``. Raises BadRecipe for unknown or missing keys."""
+        known = [field.name for field in fields(cls)]
+        if unknown := [key for key in values if key not in known]:
+            raise BadRecipe(f"A recipe has no key {unknown[0]!r}. Its keys are {', '.join(known)}.")
+        if missing := [key for key in known[:2] if key not in values]:
+            raise BadRecipe(f"The recipe lacks the key {missing[0]!r}.")
+        return cls(**values)
+
+    def to_json(self) -> str:
+        """The recipe as indented JSON."""
+        return json.dumps(self.to_dict(), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Recipe":
+        """Read a recipe, or the recipe in a model card. Raises BadRecipe."""
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise BadRecipe(f"The recipe is not JSON: {error}.") from error
+        if not isinstance(values, dict):
+            raise BadRecipe('A recipe is a JSON object such as {"network": ..., "dataset": ...}.')
+        return cls.from_dict(values.get("recipe", values))
+
+
+def list_optimizers() -> list[str]:
+    """The names that a recipe's ``optimizer`` may have."""
+    return list(_OPTIMIZERS)
+
+
+def create_optimizer(recipe: Recipe, network: nn.Module) -> optim.Optimizer:
+    """The recipe's optimizer over all parameters of ``network``."""
+    create = _OPTIMIZERS[recipe.optimizer]
+    return create(network.parameters(), recipe.learning_rate, recipe.weight_decay)
+
+
+def list_schedules() -> list[str]:
+    """The names that a recipe's ``schedule`` may have."""
+    return list(_SCHEDULES)
+
+
+def find_schedule(name: str) -> Schedule:
+    """The share of the highest learning rate, as a function of the progress in 0..1."""
+    return _SCHEDULES[name]
+
+
+def _sgd(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> optim.Optimizer:
+    return optim.SGD(parameters, lr=rate, momentum=0.9, nesterov=True, weight_decay=decay)
+
+
+def _adam(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> optim.Optimizer:
+    return optim.Adam(parameters, lr=rate, weight_decay=decay)
+
+
+def _adamw(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> optim.Optimizer:
+    return optim.AdamW(parameters, lr=rate, weight_decay=decay)
+
+
+def _cosine(progress: float) -> float:
+    return (1 + math.cos(math.pi * progress)) / 2
+
+
+def _one_cycle(progress: float, rise: float = 0.15) -> float:
+    """Up in a line, down along a cosine; after Smith and Topin, "Super-convergence", 2018."""
+    if progress < rise:
+        return 0.1 + 0.9 * progress / rise
+    return _cosine((progress - rise) / (1 - rise))
+
+
+_OPTIMIZERS = {"sgd": _sgd, "adam": _adam, "adamw": _adamw}
+_SCHEDULES: dict[str, Schedule] = {
+    "constant": lambda progress: 1.0,
+    "cosine": _cosine,
+    "one-cycle": _one_cycle,
+}
+
+
+def _check_names(recipe: Recipe) -> None:
+    choices = {
+        "network": list_networks(),
+        "dataset": list_datasets(),
+        "optimizer": list_optimizers(),
+        "schedule": list_schedules(),
+    }
+    for key, names in choices.items():
+        if getattr(recipe, key) not in names:
+            raise BadRecipe(
+                f"There is no {key} called {getattr(recipe, key)!r}. There are: {', '.join(names)}."
+            )
+
+
+def _check_numbers(recipe: Recipe) -> None:
+    for key, low, high in (
+        ("epochs", 1, 10_000),
+        ("batch_size", 1, 65_536),
+        ("learning_rate", 1e-9, 100),
+        ("weight_decay", 0, 100),
+        ("label_smoothing", 0, 0.99),
+        ("validation_share", 0.001, 0.9),
+        ("seed", 0, 2**63 - 1),
+    ):
+        value = getattr(recipe, key)
+        whole = key in ("epochs", "batch_size", "seed")
+        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+            raise BadRecipe(f"{key} is a {'whole ' if whole else ''}number, not {value!r}.")
+        if not low <= value <= high:
+            raise BadRecipe(f"{key} lies between {low} and {high}, not at {value}.")

@@ -1,0 +1,100 @@
+"""Training as a generator of events: whoever iterates trains, and whoever stops iterating stops it.
+
+The images stay on the device as bytes; a batch is picked, augmented and normalised there, so
+nothing waits for Python per image.
+"""
+
+import math
+import time
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+from app.core.datasets import Split, find_dataset, load_split, split_off
+from app.core.errors import ConvScopeError
+from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot
+from app.core.learner import Learner
+from app.core.recipes import BadRecipe, Recipe
+from models.registry import blank_card
+
+
+class Diverged(ConvScopeError):
+    """The loss is no longer a number; the message says what to do."""
+
+
+def train(recipe: Recipe, datasets_root: Path) -> Iterator[Event]:
+    """Train as the recipe says, on the data set that lies in ``datasets_root``.
+
+    The same recipe gives the same weights, bit for bit, on the same processor with the same number
+    of threads. Only the train part of the data set is read. Raises BadRecipe, DatasetUnavailable,
+    UnavailableDevice and Diverged.
+    """
+    start = time.perf_counter()
+    training, validation = load_parts(recipe, datasets_root)
+    learner = Learner(recipe, training)
+    yield learner.describe(len(validation))
+    yield Snapshot(0, learner.snapshot())
+    best: tuple[EpochDone, Snapshot] | None = None
+    for epoch in range(1, recipe.epochs + 1):
+        done = yield from _train_epoch(learner, validation, epoch)
+        yield done
+        snapshot = Snapshot(epoch, learner.snapshot())
+        yield snapshot
+        if best is None or _rank(done) > _rank(best[0]):
+            best = done, snapshot
+    if best is not None:
+        yield _finish(*best, seconds=time.perf_counter() - start)
+
+
+def load_parts(recipe: Recipe, datasets_root: Path) -> tuple[Split, Split]:
+    """The images that the recipe trains on and those that it holds out for validation."""
+    wanted, given = blank_card(recipe.network), find_dataset(recipe.dataset)
+    if (wanted.input_shape, len(wanted.classes)) != (given.input_shape, len(given.classes)):
+        raise BadRecipe(
+            f"{recipe.network} takes images of {wanted.input_shape} and tells {len(wanted.classes)}"
+            f" classes; {recipe.dataset} has {given.input_shape} and {len(given.classes)}."
+        )
+    training = load_split(recipe.dataset, "train", datasets_root)
+    training, validation = split_off(training, recipe.validation_share, recipe.seed)
+    if not len(training) or not len(validation):
+        raise BadRecipe("validation_share leaves no image to train on or none to validate with.")
+    return training, validation
+
+
+def _train_epoch(
+    learner: Learner, validation: Split, epoch: int
+) -> Generator[Event, None, EpochDone]:
+    start = time.perf_counter()
+    total = 0.0
+    for batch, indices in enumerate(learner.shuffle(), 1):
+        before = time.perf_counter()
+        loss = learner.step(indices)
+        _insist_on_a_number(loss, learner)
+        total += loss * len(indices)
+        rate = len(indices) / (time.perf_counter() - before)
+        yield BatchDone(epoch, batch, learner.batches, learner.progress, loss, rate)
+    evaluation = learner.validate(validation)
+    seconds = time.perf_counter() - start
+    average = total / len(learner.labels)
+    return EpochDone(epoch, average, evaluation.loss, evaluation.accuracy, seconds)
+
+
+def _insist_on_a_number(loss: float, learner: Learner) -> None:
+    if not math.isfinite(loss):
+        raise Diverged(
+            f"The loss became {loss} after {learner.steps} batches. Start again with a lower "
+            f"learning rate than {learner.recipe.learning_rate}."
+        )
+
+
+def _rank(done: EpochDone) -> tuple[float, float]:
+    return done.validation_accuracy, -done.validation_loss
+
+
+def _finish(done: EpochDone, snapshot: Snapshot, seconds: float) -> Finished:
+    return Finished(
+        epoch=done.epoch,
+        validation_accuracy=done.validation_accuracy,
+        validation_loss=done.validation_loss,
+        seconds=seconds,
+        weights=snapshot.weights,
+    )
