@@ -1,0 +1,73 @@
+"""A model: a network with weights, its card and its layers, ready to predict on its device."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import Lock
+
+import torch
+from torch import Tensor, nn
+
+from app.core.errors import UnknownLayer
+from app.core.layers import Layer
+from app.core.tracing import Trace, list_layers, trace, weights_of
+from models.registry import ModelCard
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one picture: (classes,) logits and probabilities, in class order."""
+
+    classes: tuple[str, ...]
+    logits: Tensor
+    probabilities: Tensor
+
+    @property
+    def best(self) -> int:
+        """The index of the most probable class."""
+        return int(self.probabilities.argmax())
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A network in evaluation mode with its card. Its methods may be called from any thread."""
+
+    card: ModelCard
+    network: nn.Module
+    device: torch.device
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers in forward order."""
+        with self._lock:
+            mean = self.card.preprocessing.mean
+            return list_layers(self.network, self.card.input_shape, any(m > 0 for m in mean))
+
+    @cached_property
+    def weights(self) -> dict[str, Tensor]:
+        """Each layer's weights on the CPU, by layer name, where it has any."""
+        return {name: weight.cpu() for name, weight in weights_of(self.network).items()}
+
+    def layer(self, name: str) -> Layer:
+        """The layer of that name. Raises UnknownLayer, which says which there are."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        names = ", ".join(layer.name for layer in self.layers)
+        raise UnknownLayer(f"{self.card.name} has no layer {name!r}. Its layers are {names}.")
+
+    def predict(self, inputs: Tensor) -> list[Prediction]:
+        """Predict prepared pictures (batch, channels, height, width) in one forward pass."""
+        # The lock keeps this pass out of the hooks that a trace has on the same network.
+        with self._lock, torch.inference_mode():
+            logits = self.network(inputs.to(self.device)).cpu()
+        probabilities = logits.softmax(dim=-1)
+        return [
+            Prediction(self.card.classes, *pair)
+            for pair in zip(logits, probabilities, strict=True)
+        ]
+
+    def trace(self, picture: Tensor) -> Trace:
+        """Every layer's output for one prepared picture (channels, height, width), on the CPU."""
+        with self._lock:
+            return trace(self.network, picture.to(self.device)).cpu()

@@ -1,0 +1,49 @@
+// The page's state and its address: the URL always names what is seen.
+
+/**
+ * @typedef {object} View
+ * @property {string} model
+ * @property {string | null} image id of a kept picture
+ * @property {string | null} layer
+ * @property {number | null} channel
+ * @property {"map" | "layer"} scale one colour scale per map, or one per layer
+ */
+
+/**
+ * @param {URL} url
+ * @param {string} model the model that the page was served with
+ * @returns {View}
+ */
+export function readView(url, model) {
+  const query = url.searchParams;
+  const channel = query.get("channel");
+  return {
+    model: query.get("model") ?? model,
+    image: query.get("image"),
+    layer: query.get("layer"),
+    channel: channel !== null && /^\d+$/.test(channel) ? Number(channel) : null,
+    scale: query.get("scale") === "layer" ? "layer" : "map",
+  };
+}
+
+/**
+ * @param {URL} url the page's address; what is not part of the view is kept
+ * @param {View} view
+ * @returns {URL}
+ */
+export function writeView(url, view) {
+  const next = new URL(url);
+  /** @type {[string, string | number | null][]} */
+  const pairs = [
+    ["model", view.model],
+    ["image", view.image],
+    ["layer", view.layer],
+    ["channel", view.layer === null ? null : view.channel],
+    ["scale", view.scale === "layer" ? "layer" : null],
+  ];
+  for (const [name, value] of pairs) {
+    if (value === null) next.searchParams.delete(name);
+    else next.searchParams.set(name, String(value));
+  }
+  return next;
+}

@@ -1,0 +1,198 @@
+// One layer as a column: its maps as tiles on one canvas, and over each tile a button, so that
+// mouse, finger, keyboard and screen reader all reach it.
+
+import { paintTiles } from "./painting.js";
+import { format, spanOf } from "./scales.js";
+import { colors } from "./theme.js";
+import { extent, origin, strongest, tile } from "./tiling.js";
+
+/** @typedef {import("./safetensors.js").Tensor} Tensor */
+
+// A layer without maps is shown as one map, folded into rows of at most so many units.
+const FOLD = 12;
+const FEW = 24;
+
+/**
+ * How a layer's numbers lie: so many maps of such a size.
+ * @param {number[]} shape without the batch
+ */
+export function grid(shape) {
+  if (shape.length === 3) return { count: shape[0], height: shape[1], width: shape[2] };
+  const width = shape[0] <= FEW ? 1 : FOLD;
+  return { count: 1, height: Math.ceil(shape[0] / width), width };
+}
+
+export class LayerColumn extends HTMLElement {
+  /** @type {Tensor | null} */
+  #tensor = null;
+  /** @type {import("./tiling.js").Tiling | null} */
+  #tiling = null;
+  /** @type {number[]} */
+  channels = [];
+  #scale = "map";
+
+  connectedCallback() {
+    this.name = this.dataset.name ?? "";
+    this.shape = (this.dataset.shape ?? "").split(",").map(Number);
+    this.signed = this.hasAttribute("data-signed");
+    this.grid = grid(this.shape);
+    this.room = /** @type {HTMLElement} */ (this.querySelector(".maps"));
+    this.canvas = /** @type {HTMLCanvasElement} */ (this.querySelector("canvas"));
+    this.tiles = /** @type {HTMLElement} */ (this.querySelector(".tiles"));
+    this.tiles.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(() => this.#layOut()).observe(this.room);
+  }
+
+  /**
+   * @param {Tensor | null} tensor the layer's activations; null empties the column
+   * @param {"map" | "layer"} scale
+   */
+  show(tensor, scale) {
+    this.#tensor = tensor;
+    this.#scale = scale;
+    this.paint();
+  }
+
+  paint() {
+    if (!this.#tiling) return;
+    const { width, height } = extent(this.#tiling);
+    const size = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
+    if (this.canvas.width !== size[0]) this.canvas.width = size[0];
+    if (this.canvas.height !== size[1]) this.canvas.height = size[1];
+    const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    context.clearRect(0, 0, size[0], size[1]);
+    this.toggleAttribute("data-empty", !this.#tensor);
+    if (this.#tensor) this.#paintTiles(context, this.#tensor, size);
+    else this.#describe(null);
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Tensor} tensor
+   * @param {number[]} size
+   */
+  #paintTiles(context, { data }, [width, height]) {
+    const tiling = /** @type {import("./tiling.js").Tiling} */ (this.#tiling);
+    const { count } = this.grid ?? grid(this.shape ?? []);
+    this.#label(strongest(data, count, tiling.shown));
+    const picture = context.createImageData(width, height);
+    const pixels = new Uint32Array(picture.data.buffer);
+    const signed = this.signed ?? true;
+    const whole = spanOf(data, signed);
+    const size = data.length / count;
+    const span = (/** @type {number} */ channel) =>
+      this.#scale === "layer" ? whole : spanOf(data, signed, channel * size, (channel + 1) * size);
+    const layer = { data, ...this.#mapSize() };
+    paintTiles(pixels, width, tiling, devicePixelRatio, layer, this.channels, span, colors(signed));
+    context.putImageData(picture, 0, 0);
+    this.#describe(whole);
+  }
+
+  #mapSize() {
+    const { width, height } = this.grid ?? grid(this.shape ?? []);
+    return { width, height };
+  }
+
+  /** @param {import("./scales.js").Span | null} span */
+  #describe(span) {
+    const text = this.querySelector(".range");
+    if (!text) return;
+    const range = span && `${this.signed ? "±" : "0 … "}${format(span.high)}`;
+    text.textContent = range ?? "";
+  }
+
+  #layOut() {
+    const room = this.room;
+    if (!room || !this.grid || room.clientWidth === 0) return;
+    const box = { width: room.clientWidth, height: room.clientHeight };
+    this.#tiling = tile(this.grid.count, this.grid, box);
+    const { width, height } = extent(this.#tiling);
+    this.canvas?.style.setProperty("width", `${width}px`);
+    this.canvas?.style.setProperty("height", `${height}px`);
+    this.tiles?.style.setProperty("width", `${width}px`);
+    this.#makeTiles();
+    this.paint();
+  }
+
+  #makeTiles() {
+    const tiling = /** @type {import("./tiling.js").Tiling} */ (this.#tiling);
+    const buttons = Array.from({ length: tiling.shown }, (_, place) => {
+      const button = document.createElement("button");
+      const { left, top } = origin(tiling, place);
+      button.type = "button";
+      button.tabIndex = place === 0 ? 0 : -1;
+      button.style.cssText = `left:${left}px;top:${top}px;width:${tiling.width}px;height:${tiling.height}px`;
+      return button;
+    });
+    this.tiles?.replaceChildren(...buttons);
+    this.channels = [];
+    this.#label(buttons.map((_, place) => place));
+    this.#sayHowMany(tiling.shown);
+  }
+
+  /** @param {number} shown */
+  #sayHowMany(shown) {
+    const more = this.querySelector(".more");
+    const count = this.grid?.count ?? 0;
+    if (!(more instanceof HTMLElement)) return;
+    more.hidden = shown >= count;
+    more.textContent = `${shown} of ${count}`;
+  }
+
+  /** @param {number[]} channels */
+  #label(channels) {
+    const same = channels.length === this.channels.length && channels.every((c, i) => c === this.channels[i]);
+    if (same) return;
+    this.channels = channels;
+    [...(this.tiles?.children ?? [])].forEach((button, place) => {
+      const channel = channels[place];
+      const what = this.shape?.length === 3 ? `channel ${channel}` : `${this.shape?.[0]} units`;
+      button.setAttribute("data-channel", String(channel));
+      button.setAttribute("aria-label", `${this.name}, ${what}`);
+    });
+    this.mark(this.#marked);
+  }
+
+  /** @type {number | null} */
+  #marked = null;
+
+  /**
+   * Mark the chosen channel, or none.
+   * @param {number | null} channel
+   */
+  mark(channel) {
+    this.#marked = channel;
+    for (const button of this.tiles?.children ?? []) {
+      const chosen = channel !== null && button.getAttribute("data-channel") === String(channel);
+      button.setAttribute("aria-pressed", String(chosen));
+    }
+  }
+
+  /**
+   * Light the maps that have to do with the one under the pointer.
+   * @param {((channel: number) => boolean) | null} related
+   */
+  light(related) {
+    for (const button of this.tiles?.children ?? []) {
+      const lit = related?.(Number(button.getAttribute("data-channel"))) ?? false;
+      button.toggleAttribute("data-lit", lit);
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const buttons = [...(this.tiles?.children ?? [])];
+    const place = buttons.indexOf(/** @type {Element} */ (event.target));
+    const across = this.#tiling?.across ?? 1;
+    const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across };
+    const step = steps[/** @type {keyof typeof steps} */ (event.key)];
+    const next = buttons[place + (step ?? NaN)];
+    if (!(next instanceof HTMLElement)) return;
+    event.preventDefault();
+    buttons.forEach((button) => button.setAttribute("tabindex", "-1"));
+    next.tabIndex = 0;
+    next.focus();
+  }
+}
+
+customElements.define("layer-column", LayerColumn);

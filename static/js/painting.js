@@ -1,0 +1,67 @@
+// Paints maps into a picture, each number a rectangle of exactly its colour.
+
+import { origin } from "./tiling.js";
+
+/**
+ * Paint one map into `pixels`, nearest number for every pixel.
+ * @param {Uint32Array} pixels the picture, `stride` pixels a row
+ * @param {number} stride
+ * @param {{left: number, top: number, width: number, height: number}} box where, in pixels
+ * @param {{data: ArrayLike<number>, start: number, width: number, height: number}} map
+ * @param {import("./scales.js").Span} span
+ * @param {Uint32Array} colors a palette of 256
+ */
+export function paintMap(pixels, stride, box, map, span, colors) {
+  const factor = 255 / (span.high - span.low);
+  const columns = new Int32Array(box.width);
+  for (let x = 0; x < box.width; x++) columns[x] = Math.floor((x * map.width) / box.width);
+  let painted = -1;
+  for (let y = 0; y < box.height; y++) {
+    const row = Math.floor((y * map.height) / box.height);
+    const at = (box.top + y) * stride + box.left;
+    if (row === painted) {
+      // The row above shows the same numbers.
+      pixels.copyWithin(at, at - stride, at - stride + box.width);
+      continue;
+    }
+    painted = row;
+    const start = map.start + row * map.width;
+    for (let x = 0; x < box.width; x++) {
+      const index = (map.data[start + columns[x]] - span.low) * factor;
+      pixels[at + x] = colors[index <= 0 ? 0 : index >= 255 ? 255 : (index + 0.5) | 0];
+    }
+  }
+}
+
+/**
+ * Paint the chosen channels of a layer as tiles.
+ * @param {Uint32Array} pixels
+ * @param {number} stride
+ * @param {import("./tiling.js").Tiling} tiling in the page's pixels
+ * @param {number} density device pixels per pixel of the page
+ * @param {{data: ArrayLike<number>, width: number, height: number}} layer
+ * @param {number[]} channels
+ * @param {(channel: number) => import("./scales.js").Span} span
+ * @param {Uint32Array} colors
+ */
+export function paintTiles(pixels, stride, tiling, density, layer, channels, span, colors) {
+  const size = layer.width * layer.height;
+  channels.forEach((channel, place) => {
+    const map = { ...layer, start: channel * size };
+    paintMap(pixels, stride, devicePixels(tiling, place, density), map, span(channel), colors);
+  });
+}
+
+/**
+ * A tile's box in whole device pixels; neighbours stay flush whatever the density.
+ * @param {import("./tiling.js").Tiling} tiling
+ * @param {number} place
+ * @param {number} density
+ */
+function devicePixels(tiling, place, density) {
+  const { left, top } = origin(tiling, place);
+  const box = { left: Math.round(left * density), top: Math.round(top * density) };
+  const width = Math.round((left + tiling.width) * density) - box.left;
+  const height = Math.round((top + tiling.height) * density) - box.top;
+  return { ...box, width, height };
+}

@@ -1,0 +1,62 @@
+// The answer: softmax as bars, live.
+
+import { percent } from "./scales.js";
+
+/**
+ * @typedef {object} Prediction
+ * @property {string} model
+ * @property {string} label
+ * @property {number} probability
+ * @property {{label: string, probability: number}[]} probabilities
+ * @property {number[]} logits
+ * @property {number} elapsed_ms
+ */
+
+export class ProbabilityBars extends HTMLElement {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #saying;
+
+  connectedCallback() {
+    this.label = this.querySelector(".answer-label");
+    this.share = this.querySelector(".answer-share");
+    this.rows = [...this.querySelectorAll("li")];
+  }
+
+  /** @param {Prediction | null} prediction null while there is nothing to predict */
+  show(prediction) {
+    this.toggleAttribute("data-empty", !prediction);
+    set(this.label, prediction?.label ?? "?");
+    set(this.share, prediction ? `${percent(prediction.probability)} %` : "");
+    this.rows?.forEach((row, place) => {
+      const entry = prediction?.probabilities[place];
+      row.toggleAttribute("data-best", !!entry && entry.label === prediction?.label);
+      row.style.setProperty("--share", String(entry?.probability ?? 0));
+      set(row.querySelector(".share"), entry ? `${percent(entry.probability)} %` : "");
+      const logit = prediction ? `logit ${prediction.logits[place]}, probability ${entry?.probability}` : "";
+      row.title = logit;
+    });
+    this.#say(prediction);
+  }
+
+  /**
+   * Tell a screen reader, but not at every step of a stroke.
+   * @param {Prediction | null} prediction
+   */
+  #say(prediction) {
+    clearTimeout(this.#saying);
+    const words = prediction
+      ? `The model says ${prediction.label}, ${percent(prediction.probability)} per cent.`
+      : "";
+    this.#saying = setTimeout(() => set(this.querySelector("[role=status]"), words), 600);
+  }
+}
+
+/**
+ * @param {Element | null | undefined} element
+ * @param {string} text
+ */
+function set(element, text) {
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+customElements.define("probability-bars", ProbabilityBars);

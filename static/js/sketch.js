@@ -1,0 +1,69 @@
+// A drawing as what was done, so that everything can be undone. Coordinates are in a square of
+// SIDE; nothing here touches the page.
+
+export const SIDE = 280;
+
+/** @typedef {[number, number]} Point */
+/** @typedef {{kind: "stroke", points: Point[], width: number, erase: boolean}} Stroke */
+/** @typedef {{kind: "picture", bitmap: ImageBitmap, image: string, drawing: boolean}} Picture */
+/** @typedef {Stroke | Picture | {kind: "clear"}} Act */
+
+export class Sketch {
+  /** @type {Act[]} */
+  #acts = [];
+
+  /**
+   * @param {number} width
+   * @param {boolean} erase
+   * @param {Point} point
+   * @returns {Stroke}
+   */
+  begin(width, erase, point) {
+    // A photo is explained as it is; whoever draws over it begins a drawing of their own.
+    if (this.picture && !this.picture.drawing) this.clear();
+    /** @type {Stroke} */
+    const stroke = { kind: "stroke", points: [point], width, erase };
+    this.#acts.push(stroke);
+    return stroke;
+  }
+
+  /** @param {Picture} picture */
+  show(picture) {
+    this.#acts.push(picture);
+  }
+
+  clear() {
+    if (!this.empty) this.#acts.push({ kind: "clear" });
+  }
+
+  /** @returns {boolean} whether there was anything to undo */
+  undo() {
+    return this.#acts.pop() !== undefined;
+  }
+
+  get undoable() {
+    return this.#acts.length > 0;
+  }
+
+  /** What is seen: what came after the last clear or picture, that picture included. */
+  get visible() {
+    const last = this.#acts.findLastIndex((act) => act.kind !== "stroke");
+    return this.#acts.slice(last + (this.#acts[last]?.kind === "clear" ? 1 : 0));
+  }
+
+  /** The picture below the strokes, if any. */
+  get picture() {
+    const [first] = this.visible;
+    return first?.kind === "picture" ? first : null;
+  }
+
+  /** @returns {Stroke[]} */
+  get strokes() {
+    return this.visible.filter((act) => act.kind === "stroke");
+  }
+
+  /** Whether nothing is drawn; a lone eraser draws nothing. */
+  get empty() {
+    return !this.picture && this.strokes.every((stroke) => stroke.erase);
+  }
+}

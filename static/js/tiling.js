@@ -1,0 +1,90 @@
+// How many maps fit into a column, and where each one lies. Numbers only; painters use them.
+
+/**
+ * @typedef {object} Tiling
+ * @property {number} across tiles in a row
+ * @property {number} shown how many of the maps are shown
+ * @property {number} width of a tile
+ * @property {number} height of a tile
+ * @property {number} gap between tiles
+ */
+
+const GAP = 2;
+const SMALLEST = 9;
+const MOST_ACROSS = 6;
+
+/**
+ * The largest tiles with which all maps fit into the column; if even the smallest don't, as many
+ * as fit.
+ * @param {number} count how many maps there are
+ * @param {{width: number, height: number}} map size of a map in numbers
+ * @param {{width: number, height: number}} room size of the column in pixels
+ * @returns {Tiling}
+ */
+export function tile(count, map, room) {
+  let tiling = fit(1, count, map, room);
+  for (let across = 2; across <= MOST_ACROSS && tiling.shown < count; across++) {
+    const next = fit(across, count, map, room);
+    if (next.width < SMALLEST) break;
+    tiling = next;
+  }
+  return tiling;
+}
+
+/**
+ * @param {number} across
+ * @param {number} count
+ * @param {{width: number, height: number}} map
+ * @param {{width: number, height: number}} room
+ * @returns {Tiling}
+ */
+function fit(across, count, map, room) {
+  const width = Math.max(1, Math.floor((room.width - GAP * (across - 1)) / across));
+  const height = Math.max(1, Math.round((width * map.height) / map.width));
+  const rows = Math.max(1, Math.floor((room.height + GAP) / (height + GAP)));
+  return { across, shown: Math.min(count, rows * across), width, height, gap: GAP };
+}
+
+/**
+ * Where tile number `place` begins.
+ * @param {Tiling} tiling
+ * @param {number} place
+ */
+export function origin(tiling, place) {
+  return {
+    left: (place % tiling.across) * (tiling.width + tiling.gap),
+    top: Math.floor(place / tiling.across) * (tiling.height + tiling.gap),
+  };
+}
+
+/**
+ * The size of all tiles together.
+ * @param {Tiling} tiling
+ */
+export function extent(tiling) {
+  const rows = Math.ceil(tiling.shown / tiling.across);
+  return {
+    width: tiling.across * (tiling.width + tiling.gap) - tiling.gap,
+    height: rows * (tiling.height + tiling.gap) - tiling.gap,
+  };
+}
+
+/**
+ * The channels with the largest mean absolute activation, strongest first; all of them in their
+ * own order where all are shown.
+ * @param {ArrayLike<number>} values the maps one after another
+ * @param {number} count how many maps there are
+ * @param {number} shown how many are wanted
+ * @returns {number[]}
+ */
+export function strongest(values, count, shown) {
+  const channels = Array.from({ length: count }, (_, channel) => channel);
+  if (shown >= count) return channels;
+  const size = values.length / count;
+  const strength = channels.map((channel) => {
+    let sum = 0;
+    for (let at = channel * size; at < (channel + 1) * size; at++) sum += Math.abs(values[at]);
+    return sum;
+  });
+  return channels.sort((a, b) => strength[b] - strength[a]).slice(0, shown);
+}
