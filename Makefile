@@ -10,7 +10,8 @@ TORCH_BACKEND ?=
 ARGS ?=
 
 # What the pages load: copied out of node_modules, so that nothing comes from another host.
-VENDOR = htmx.org/dist/htmx.min.js htmx.org/dist/ext/hx-sse.min.js
+VENDOR = htmx.org/dist/htmx.min.js htmx.org/dist/ext/hx-sse.min.js \
+	swagger-ui-dist/swagger-ui-bundle.js swagger-ui-dist/swagger-ui.css
 
 BIN = .venv/bin
 PACKAGE = .venv/.package$(TORCH_BACKEND:%=-%)
@@ -97,7 +98,7 @@ $(PACKAGE): .venv/.python pyproject.toml
 	@touch $@
 
 static/vendor/.copied: package.json package-lock.json Makefile .venv/.node
-	npm ci --no-audit --no-fund
+	npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier
 	@mkdir -p static/vendor
 	cp $(VENDOR:%=node_modules/%) static/vendor/
 	@touch $@
