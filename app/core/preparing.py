@@ -1,0 +1,216 @@
+"""From a picture to the tensor that a model's card asks for, with every step kept to be shown.
+
+``digit`` goes the way that MNIST was made (LeCun, Cortes and Burges, "The MNIST database"): crop
+to the ink, fit 20 x 20 keeping the aspect, centre of mass in 28 x 28.
+"""
+
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from app.core.errors import EmptyDrawing, ImageTooSmall
+from app.core.images import Picture, Pixels
+from app.core.inking import NOTHING_DRAWN, find_ink
+from app.core.strokes import saturate, thicken
+from models.registry import Preprocessing
+
+InputShape = tuple[int, int, int]
+
+# MNIST's digits are 20 of 28 pixels.
+_BOX, _FRAME = 20, 28
+
+_SMALLEST_SIDE = 4
+_STEP_SIDE = 112
+_BRIGHT_BORDER = 192
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One step of a preparation as a small picture: ``pixels`` (h, w) or (h, w, 3), uint8."""
+
+    name: str
+    caption: str
+    pixels: Pixels
+
+    def tensor(self) -> Tensor:
+        """The step's picture, uint8, in its own shape."""
+        return torch.from_numpy(np.ascontiguousarray(self.pixels))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the model's input lies in the picture.
+
+    Both are measured from the outer edge of the first pixel: the input's (y, x) is the picture's
+    (top + y * scale_y, left + x * scale_x).
+    """
+
+    top: float
+    left: float
+    scale_y: float
+    scale_x: float
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A model's input and how it came about.
+
+    ``tensor`` is float32 (channels, height, width), normalised as the card says.
+    """
+
+    tensor: Tensor
+    steps: tuple[Step, ...]
+    placement: Placement
+
+
+def prepare(picture: Picture, input_shape: InputShape, preprocessing: Preprocessing) -> Prepared:
+    """Prepare a picture for an input of (channels, height, width).
+
+    A picture of just the input's size is taken as it is, except that ``digit`` inverts a file
+    that is dark on light. Raises EmptyDrawing where ``digit`` finds no ink, and ImageTooSmall.
+    """
+    exact = picture.pixels.shape[:2] == input_shape[1:]
+    if exact and (picture.exact or preprocessing.method == "digit"):
+        return _prepare_exact(picture, input_shape, preprocessing)
+    if preprocessing.method == "digit":
+        return _prepare_digit(picture, input_shape, preprocessing)
+    return _prepare_picture(picture, input_shape, preprocessing)
+
+
+def _prepare_exact(picture: Picture, shape: InputShape, how: Preprocessing) -> Prepared:
+    values = picture.pixels if picture.values is None else picture.values
+    steps = [Step("drawn", "The picture, of the size that the network sees", picture.pixels)]
+    if how.method == "digit":
+        values = _in_channels(values, shape[0])
+        if values.min() == values.max():
+            raise EmptyDrawing(NOTHING_DRAWN)
+        if not picture.exact and np.median(_border(values)) >= _BRIGHT_BORDER:
+            values = 255 - values
+            steps.append(Step("inverted", "Light ink on dark paper", _squeezed(values)))
+    return _finish(_in_channels(values, shape[0]), steps, Placement(0.0, 0.0, 1.0, 1.0), how)
+
+
+def _border(values: NDArray[np.generic]) -> NDArray[np.generic]:
+    """The outermost pixels of (h, w) or (h, w, channels)."""
+    return np.concatenate([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
+
+
+def _prepare_digit(picture: Picture, shape: InputShape, how: Preprocessing) -> Prepared:
+    if min(picture.pixels.shape[:2]) < _SMALLEST_SIDE:
+        raise ImageTooSmall(
+            f"A picture of {picture.width} × {picture.height} pixels is too small to hold a "
+            f"digit: send one of at least {_SMALLEST_SIDE} pixels across."
+        )
+    ink = find_ink(picture)
+    frame_height, frame_width = shape[1:]
+    box = min(_fitted_box(frame_height), _fitted_box(frame_width))
+    height, width = _fit(ink.pixels.shape, box)
+    fitted = saturate(_resize(thicken(ink.pixels, box), height, width))
+    top, left = _centre(fitted, frame_height, frame_width)
+    centred = np.zeros((frame_height, frame_width), np.uint8)
+    centred[top : top + height, left : left + width] = fitted
+    scale_y = ink.scale * ink.pixels.shape[0] / height
+    scale_x = ink.scale * ink.pixels.shape[1] / width
+    placement = Placement(ink.top - top * scale_y, ink.left - left * scale_x, scale_y, scale_x)
+    steps = [
+        Step("drawn", "The picture", _small(picture.pixels)),
+        Step("cropped", "Cropped to the ink, light on dark", _small(ink.pixels)),
+        Step(f"{box} × {box}", f"Fitted into {box} × {box} pixels", fitted),
+        Step("centred", f"Its centre of mass in {frame_width} × {frame_height}", centred),
+    ]
+    return _finish(_in_channels(centred, shape[0]), steps, placement, how)
+
+
+def _fitted_box(frame: int) -> int:
+    return max(1, frame * _BOX // _FRAME)
+
+
+def _fit(size: tuple[int, ...], box: int) -> tuple[int, int]:
+    """Height and width of the largest picture of the same aspect in a square box."""
+    longer = max(size)
+    height, width = (max(1, round(side * box / longer)) for side in size)
+    return height, width
+
+
+def _resize(pixels: Pixels, height: int, width: int) -> Pixels:
+    """Each new pixel is the mean of the area that it covers; a larger picture is interpolated."""
+    image = Image.fromarray(pixels)
+    growing = height > pixels.shape[0] or width > pixels.shape[1]
+    method = Image.Resampling.BICUBIC if growing else Image.Resampling.BOX
+    return np.asarray(image.resize((width, height), method))
+
+
+def _centre(fitted: Pixels, height: int, width: int) -> tuple[int, int]:
+    """The place, whole pixels, that brings the centre of mass into the pixel right of the middle.
+
+    In all of MNIST's pictures the centre of mass, from the outer edges, lies in [14, 15).
+    """
+    mass = fitted.astype(np.float64)
+    rows, columns = mass.sum(axis=1), mass.sum(axis=0)
+    y = rows @ (np.arange(len(rows)) + 0.5) / rows.sum()
+    x = columns @ (np.arange(len(columns)) + 0.5) / columns.sum()
+    top = min(max(height // 2 - int(y), 0), height - len(rows))
+    left = min(max(width // 2 - int(x), 0), width - len(columns))
+    return top, left
+
+
+def _prepare_picture(picture: Picture, shape: InputShape, how: Preprocessing) -> Prepared:
+    height, width = shape[1:]
+    scale = min(picture.height / height, picture.width / width)
+    top = (picture.height - height * scale) / 2
+    left = (picture.width - width * scale) / 2
+    box = (left, top, left + width * scale, top + height * scale)
+    image = Image.fromarray(picture.pixels)
+    scaled = image.resize((width, height), Image.Resampling.BICUBIC, box)
+    values = _in_channels(np.asarray(scaled), shape[0])
+    steps = [
+        Step("drawn", "The picture", _small(picture.pixels)),
+        Step("resized", f"Its middle, in {width} × {height} pixels", _squeezed(values)),
+    ]
+    return _finish(values, steps, Placement(top, left, scale, scale), how)
+
+
+def _in_channels(values: NDArray[np.generic], channels: int) -> NDArray[np.generic]:
+    """(h, w) or (h, w, 3) as (h, w, channels): grey is repeated, RGB becomes its luma."""
+    if values.ndim == 3 and values.shape[2] != channels:
+        values = np.rint(values @ np.array([0.299, 0.587, 0.114])).astype(values.dtype)
+    if values.ndim == 2:
+        values = np.repeat(values[:, :, None], channels, axis=2)
+    return values
+
+
+def _squeezed(values: NDArray[np.generic]) -> Pixels:
+    pixels = values.astype(np.uint8)
+    return pixels[:, :, 0] if pixels.shape[2] not in (1, 3) or pixels.shape[2] == 1 else pixels
+
+
+def _small(pixels: Pixels) -> Pixels:
+    """The pixels, averaged in blocks until no side is longer than a step is shown."""
+    factor = ceil(max(pixels.shape[:2]) / _STEP_SIDE)
+    return pixels if factor == 1 else np.asarray(Image.fromarray(pixels).reduce(factor))
+
+
+def _finish(
+    values: NDArray[np.generic], steps: list[Step], placement: Placement, how: Preprocessing
+) -> Prepared:
+    """Normalise (h, w, channels) of 0..255, and show that step where it does something."""
+    plain = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1))).float() / 255
+    mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (how.mean, how.std))
+    if any(how.mean) or set(how.std) != {1.0}:
+        tensor = (plain - mean) / std
+        steps.append(Step("normalised", "Less the mean, by the standard deviation", _shown(tensor)))
+    else:
+        tensor = plain
+    return Prepared(tensor, tuple(steps), placement)
+
+
+def _shown(tensor: Tensor) -> Pixels:
+    """Any numbers (channels, h, w) as grey or RGB, from the smallest to the largest."""
+    low, high = tensor.min(), tensor.max()
+    pixels = ((tensor - low) / (high - low).clamp(min=1e-9) * 255).round().to(torch.uint8)
+    return _squeezed(pixels.permute(1, 2, 0).numpy())
