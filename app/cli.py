@@ -12,6 +12,7 @@ from importlib import import_module
 from app.core.errors import ConvScopeError
 
 COMMANDS = {
+    "serve": "Serve ConvScope to browsers and programs.",
     "train": "Train a network as a recipe says, and write the model.",
     "evaluate": "Measure a model on a data set, or on drawings.",
 }

@@ -3,12 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import TypedDict
 
 import torch
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from app.core.devices import choose_device
 from app.services.image_store import ImageStore
@@ -16,9 +14,8 @@ from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor
 from app.settings import Settings
 from app.web import api, errors, maps, pages
+from app.web.assets import ROOT, STATIC, LastingFiles
 from app.web.limits import BodyLimit
-
-STATIC = Path(__file__).parent.parent / "static"
 
 
 class State(TypedDict):
@@ -55,6 +52,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(api.router)
     app.include_router(maps.router)
     app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.mount(ROOT, LastingFiles(directory=STATIC), name="static")
     errors.install(app)
     return app

@@ -49,12 +49,3 @@ class ModelLibrary:
         if card.weights:
             network.load_state_dict(load_file(WEIGHTS / card.weights))
         return Model(card, network.eval().to(self._device), self._device)
-
-
-def choose_device(wanted: str) -> torch.device:
-    """``auto`` takes a GPU where there is one; any other name is taken as it is."""
-    if wanted != "auto":
-        return torch.device(wanted)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

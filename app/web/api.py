@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from safetensors.torch import save
 
+from app.core.model import Prediction
 from app.web.dependencies import (
     ImagesDep,
     LibraryDep,
@@ -106,13 +107,13 @@ async def trace(
     started = perf_counter()
     prepared, result = await predictor.trace(model, sources[0])
     elapsed = (perf_counter() - started) * 1000
-    answer = PredictionAnswer.of(model, result.prediction(model.card.classes), elapsed)
+    answer = PredictionAnswer.of(model, Prediction(model.card.classes, result.logits, result.probabilities), elapsed)
     tensors = {name: result.activations[name].contiguous() for name in names}
     tensors["input"] = result.input.contiguous()
     metadata = {"prediction": answer.model_dump_json()}
     if steps:
         tensors |= {f"step:{step.name}": step.tensor() for step in prepared.steps}
-        metadata["steps"] = json.dumps([step.name for step in prepared.steps])
+        metadata["steps"] = json.dumps([[step.name, step.caption] for step in prepared.steps])
     return Response(save(tensors, metadata), media_type="application/octet-stream")
 
 

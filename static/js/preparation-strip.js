@@ -2,33 +2,49 @@
 
 import { theme } from "./theme.js";
 
+/** @typedef {import("./safetensors.js").Tensor} Tensor */
+/** @typedef {{name: string, caption: string, picture: Tensor}} Step */
+
 export class PreparationStrip extends HTMLElement {
-  /** @type {import("./safetensors.js").Tensor[]} */
+  /** @type {Step[]} */
   #steps = [];
 
   connectedCallback() {
     document.addEventListener("themechange", () => this.#paint());
   }
 
-  /** @param {import("./safetensors.js").Tensor[]} steps in order; none empties the strip */
+  /** @param {Step[]} steps in order; none empties the strip */
   show(steps) {
+    const same = steps.map((step) => step.name).join() === this.#steps.map((step) => step.name).join();
     this.#steps = steps;
+    if (steps.length && !same) this.replaceChildren(...steps.map(figure));
+    this.querySelectorAll("figure").forEach((one) => one.toggleAttribute("data-empty", !steps.length));
     this.#paint();
   }
 
   #paint() {
-    this.querySelectorAll("canvas").forEach((canvas, place) => {
-      const step = this.#steps[place];
-      canvas.closest("figure")?.toggleAttribute("data-empty", !step);
-      if (step) paint(canvas, step, theme() === "light");
-    });
+    const canvases = this.querySelectorAll("canvas");
+    this.#steps.forEach(({ picture }, place) => paint(canvases[place], picture, theme() === "light"));
   }
+}
+
+/** @param {Step} step */
+function figure({ name, caption }) {
+  const element = document.createElement("figure");
+  const canvas = document.createElement("canvas");
+  const words = document.createElement("figcaption");
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", caption);
+  element.title = caption;
+  words.textContent = name;
+  element.append(canvas, words);
+  return element;
 }
 
 /**
  * @param {HTMLCanvasElement} canvas
- * @param {import("./safetensors.js").Tensor} step
- * @param {boolean} light ink is dark on a light page
+ * @param {Tensor} picture (height, width) grey, light ink, or (height, width, 3)
+ * @param {boolean} light whether ink is dark here, on a light page
  */
 function paint(canvas, { shape, data }, light) {
   const [height, width, colors] = shape;

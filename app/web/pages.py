@@ -1,0 +1,80 @@
+"""The pages: HTML for people, one template each."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Request, Response
+from fastapi.templating import Jinja2Templates
+
+from app.core.coloring import SCALES
+from app.core.model import Model
+from app.web.assets import static_url
+from app.web.dependencies import LibraryDep, WantedModelDep
+from app.web.schemas import ModelDescription
+from models.registry import ModelCard
+
+router = APIRouter(include_in_schema=False)
+templates = Jinja2Templates(Path(__file__).parent.parent.parent / "templates")
+templates.env.globals.update(scales=SCALES, static=static_url)
+
+
+@dataclass(frozen=True)
+class ExplorePage:
+    """What ``explore.html`` shows; ``_model_view.html`` alone when htmx changes the model."""
+
+    here: str
+    model: Model
+    description: dict[str, Any]
+    cards: list[ModelCard]
+
+
+@dataclass(frozen=True)
+class ModelsPage:
+    """What ``models.html`` shows."""
+
+    here: str
+    cards: list[ModelCard]
+
+
+@dataclass(frozen=True)
+class ModelPage:
+    """What ``model.html`` shows."""
+
+    here: str
+    model: Model
+
+
+def _render(request: Request, template: str, page: Any) -> Response:
+    return templates.TemplateResponse(request, template, vars(page))
+
+
+@router.get("/", name="explore")
+def explore(
+    request: Request,
+    model: WantedModelDep,
+    library: LibraryDep,
+    hx_request: Annotated[str | None, Header()] = None,
+) -> Response:
+    page = ExplorePage(
+        here="explore",
+        model=model,
+        description=ModelDescription.of(model).model_dump(),
+        cards=library.cards(),
+    )
+    return _render(request, "_model_view.html" if hx_request else "explore.html", page)
+
+
+@router.get("/models", name="models")
+def models(request: Request, library: LibraryDep) -> Response:
+    return _render(request, "models.html", ModelsPage("models", library.cards()))
+
+
+@router.get("/models/{name}", name="model")
+def model(request: Request, library: LibraryDep, name: str) -> Response:
+    return _render(request, "model.html", ModelPage("models", library.get(name)))
+
+
+@router.get("/docs", name="docs")
+def docs(request: Request) -> Response:
+    return templates.TemplateResponse(request, "docs.html", {"here": "docs"})

@@ -1,0 +1,210 @@
+// The explore page: what is drawn goes to the server, and what comes back goes to every part of
+// the page. The address names what is seen.
+
+import "./drawing-pad.js";
+import "./layer-column.js";
+import "./map-inspector.js";
+import "./number-grid.js";
+import "./preparation-strip.js";
+import "./probability-bars.js";
+import { readView, writeView } from "./address.js";
+import { ModelView } from "./model-view.js";
+import { Newest } from "./newest.js";
+import { installTools } from "./pad-tools.js";
+import { request, Refusal } from "./request.js";
+import { readSafetensors } from "./safetensors.js";
+
+/** @typedef {import("./safetensors.js").Tensor} Tensor */
+
+const KEEP_AFTER_MS = 700;
+
+const pad = /** @type {import("./drawing-pad.js").DrawingPad} */ (document.querySelector("drawing-pad"));
+const strip = /** @type {import("./preparation-strip.js").PreparationStrip} */ (
+  document.querySelector("preparation-strip")
+);
+const picker = /** @type {HTMLSelectElement} */ (document.getElementById("model"));
+const message = /** @type {HTMLElement} */ (document.getElementById("message"));
+
+let view = readView(new URL(location.href), picker.value);
+/** @type {ModelView} */
+let shown;
+/** @type {Map<string, Blob>} the pictures that were shown, by id */
+const pictures = new Map();
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let keeping;
+
+const queue = new Newest(async () => {
+  if (pad.empty) return;
+  performance.mark("convscope:sent");
+  try {
+    await trace();
+    say("");
+  } catch (error) {
+    refuse(error);
+  }
+});
+
+async function trace() {
+  const body = pad.image ? pictures.get(pad.image) : pad.bytes;
+  const target = `/api/v1/trace?model=${encodeURIComponent(view.model)}&steps=true`;
+  const response = await request(target, {
+    method: "POST",
+    headers: { "Content-Type": pad.image ? "image/png" : "application/octet-stream" },
+    body: /** @type {BodyInit} */ (body),
+  });
+  const { tensors, metadata } = readSafetensors(await response.arrayBuffer());
+  await new Promise(requestAnimationFrame);
+  // Meanwhile the pad may have been cleared, or another model chosen.
+  const prediction = JSON.parse(metadata.prediction);
+  if (pad.empty || prediction.model !== view.model) return;
+  strip.show(JSON.parse(metadata.steps).map((/** @type {[string, string]} */ [name, caption]) => ({
+    name, caption, picture: /** @type {Tensor} */ (tensors.get(`step:${name}`)),
+  })));
+  shown.show(tensors, prediction, view);
+  performance.mark("convscope:painted");
+}
+
+/** @param {unknown} error */
+function refuse(error) {
+  if (!(error instanceof Refusal)) throw error;
+  say(error.message);
+  strip.show([]);
+  shown.show(null, null, view);
+}
+
+/** @param {string} text what is wrong, beside the drawing; empty when nothing is */
+function say(text) {
+  message.hidden = !text;
+  if (message.textContent !== text) message.textContent = text;
+}
+
+/** @param {boolean} done whether a stroke has ended */
+function drawn(done) {
+  tools.update();
+  clearTimeout(keeping);
+  if (pad.empty) {
+    queue.drop();
+    say("");
+    strip.show([]);
+    shown.show(null, null, view);
+    address({ image: null }, false);
+    return;
+  }
+  queue.push(true);
+  if (done) keeping = setTimeout(() => void keep().catch(refuse), KEEP_AFTER_MS);
+}
+
+/** Keep the drawing on the server, so that the address names it. */
+async function keep() {
+  clearTimeout(keeping);
+  const bytes = pad.bytes;
+  let image = pad.image;
+  if (!image && bytes) {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const response = await request("/api/v1/images", { method: "POST", headers, body: bytes });
+    image = (await response.json()).id;
+  }
+  address({ image }, false);
+}
+
+/** @param {File} file a picture that was chosen, dropped or pasted */
+async function open(file) {
+  try {
+    const body = new FormData();
+    body.append("image", file);
+    const response = await request("/api/v1/images", { method: "POST", body });
+    const { id } = await response.json();
+    await showKept(id);
+    address({ image: id }, true);
+  } catch (error) {
+    // What was drawn before stays as it is.
+    if (!(error instanceof Refusal)) throw error;
+    say(error.message);
+  }
+}
+
+/** @param {string} image id of a kept picture */
+async function showKept(image) {
+  const response = await request(`/api/v1/images/${encodeURIComponent(image)}`);
+  const blob = await response.blob();
+  pictures.set(image, blob);
+  pad.show(await createImageBitmap(blob), image);
+}
+
+/**
+ * Change the view and the address with it.
+ * @param {Partial<import("./address.js").View>} change
+ * @param {boolean} step whether "back" should undo it
+ */
+function address(change, step) {
+  view = { ...view, ...change };
+  const url = writeView(new URL(location.href), view);
+  if (url.href === location.href) return;
+  if (step) history.pushState(null, "", url);
+  else history.replaceState(null, "", url);
+}
+
+/**
+ * @param {string | null} layer
+ * @param {number | null} channel
+ */
+function select(layer, channel) {
+  address({ layer, channel }, true);
+  shown.select(view);
+}
+
+/** The server has sent another model's columns. */
+async function arrived() {
+  const element = /** @type {HTMLElement} */ (document.getElementById("model-view"));
+  shown = new ModelView(element, select, setScale);
+  if (shown.name !== view.model) address({ model: shown.name, layer: null, channel: null }, true);
+  picker.value = shown.name;
+  shown.select(view);
+  if (!pad.empty) queue.push(true);
+}
+
+/** @param {"map" | "layer"} scale */
+function setScale(scale) {
+  address({ scale }, false);
+  shown.repaint(view);
+}
+
+async function restore() {
+  const next = readView(new URL(location.href), picker.value);
+  const [model, image] = [view.model, view.image];
+  view = next;
+  if (next.model !== model) {
+    const { htmx } = /** @type {any} */ (window);
+    await htmx.ajax("GET", `/?model=${encodeURIComponent(next.model)}`, { target: "#model-view", swap: "outerHTML" });
+    return;
+  }
+  if (next.image && next.image !== image) await showKept(next.image).catch(refuse);
+  shown.select(view);
+  shown.repaint(view);
+}
+
+const tools = installTools(pad, {
+  open,
+  say,
+  scale: () => setScale(view.scale === "map" ? "layer" : "map"),
+  step: (channels, layers) => shown.step(view, channels, layers),
+  close: () => view.layer !== null && select(null, null),
+  share: async () => {
+    await keep().catch(refuse);
+    return location.href;
+  },
+});
+
+pad.addEventListener("draw", (event) => drawn(/** @type {CustomEvent} */ (event).detail.done));
+document.addEventListener("htmx:after:swap", () => void arrived());
+document.addEventListener("themechange", () => {
+  pad.paint();
+  shown?.repaint(view);
+});
+addEventListener("popstate", () => void restore());
+
+await customElements.whenDefined("layer-column");
+await arrived();
+if (view.image) await showKept(view.image).catch(refuse);
+tools.update();
+document.documentElement.dataset.ready = "";

@@ -1,0 +1,210 @@
+// The columns, the answer and the inspector of one model.
+
+import { CHANNELWISE } from "./map-inspector.js";
+import { readNpy } from "./npy.js";
+import { Refusal, request } from "./request.js";
+import { colors } from "./theme.js";
+
+/** @typedef {import("./safetensors.js").Tensor} Tensor */
+/** @typedef {import("./map-inspector.js").Layer} Layer */
+/** @typedef {import("./address.js").View} View */
+/** @typedef {import("./layer-column.js").LayerColumn} LayerColumn */
+/** @typedef {import("./probability-bars.js").Prediction} Prediction */
+
+/** @type {Layer} */
+const INPUT = {
+  name: "input", kind: "input", summary: "the picture as the network sees it",
+  output_shape: [], weight_shape: null, reads: [], signed: false,
+};
+
+export class ModelView {
+  /** @type {Map<string, Tensor> | null} */
+  #tensors = null;
+  /** @type {Prediction | null} */
+  #prediction = null;
+  /** @type {Map<string, Promise<Tensor>>} */
+  #weights = new Map();
+
+  /**
+   * @param {HTMLElement} element the server's markup of the model
+   * @param {(layer: string | null, channel: number | null) => void} select
+   * @param {(scale: "map" | "layer") => void} setScale
+   */
+  constructor(element, select, setScale) {
+    this.element = element;
+    const card = JSON.parse(element.querySelector("script")?.textContent ?? "{}");
+    this.name = card.name;
+    /** @type {Layer[]} */
+    this.layers = [{ ...INPUT, output_shape: card.input_shape }, ...card.layers];
+    this.columns = /** @type {LayerColumn[]} */ ([...element.querySelectorAll("layer-column")]);
+    this.bars = /** @type {import("./probability-bars.js").ProbabilityBars} */ (
+      element.querySelector("probability-bars")
+    );
+    this.inspector = /** @type {import("./map-inspector.js").MapInspector} */ (
+      element.querySelector("map-inspector")
+    );
+    this.select_ = select;
+    this.#listen(setScale);
+    this.#paintRamps();
+  }
+
+  /** @param {(scale: "map" | "layer") => void} setScale */
+  #listen(setScale) {
+    const columns = /** @type {HTMLElement} */ (this.element.querySelector(".columns"));
+    columns.addEventListener("click", (event) => this.#click(event));
+    columns.addEventListener("pointerover", (event) => this.#hover(event));
+    columns.addEventListener("focusin", (event) => this.#hover(event));
+    columns.addEventListener("pointerleave", () => this.#light(null, 0));
+    for (const radio of this.#radios()) {
+      radio.addEventListener("change", () => setScale(radio.value === "layer" ? "layer" : "map"));
+    }
+    this.inspector.addEventListener("select", (event) => {
+      const { layer, channel } = /** @type {CustomEvent} */ (event).detail;
+      this.select_(layer, channel);
+    });
+    this.inspector.addEventListener("click", (event) => this.#clickInspector(event));
+  }
+
+  #radios() {
+    return /** @type {NodeListOf<HTMLInputElement>} */ (
+      this.element.querySelectorAll("input[name=scale]")
+    );
+  }
+
+  /**
+   * @param {Map<string, Tensor> | null} tensors null empties the columns
+   * @param {Prediction | null} prediction
+   * @param {View} view
+   */
+  show(tensors, prediction, view) {
+    this.#tensors = tensors;
+    this.#prediction = prediction;
+    this.repaint(view);
+  }
+
+  /** @param {View} view */
+  repaint(view) {
+    for (const column of this.columns) {
+      column.show(this.#tensors?.get(column.dataset.name ?? "") ?? null, view.scale);
+    }
+    this.bars.show(this.#prediction);
+    for (const radio of this.#radios()) radio.checked = radio.value === view.scale;
+    this.#paintRamps();
+    void this.#inspect(view);
+  }
+
+  /** @param {View} view */
+  select(view) {
+    for (const column of this.columns) {
+      const chosen = column.dataset.name === view.layer;
+      column.toggleAttribute("data-chosen", chosen);
+      column.mark(chosen ? (view.channel ?? -1) : null);
+    }
+    void this.#inspect(view);
+  }
+
+  /** @param {View} view */
+  async #inspect(view) {
+    const layer = this.layers.find((one) => one.name === view.layer && one.kind !== "softmax");
+    this.inspector.hidden = !layer;
+    if (!layer) return;
+    const count = layer.output_shape.length === 3 ? layer.output_shape[0] : 1;
+    const channel = view.channel !== null && view.channel < count ? view.channel : null;
+    const seen = { layer, channel, tensors: this.#tensors, scale: view.scale };
+    this.inspector.show({ ...seen, weights: await this.#weightsOf(layer) });
+  }
+
+  /**
+   * @param {Layer} layer
+   * @returns {Promise<Tensor | null>}
+   */
+  async #weightsOf(layer) {
+    if (!layer.weight_shape) return null;
+    const url = `/api/v1/models/${encodeURIComponent(this.name)}/layers/${encodeURIComponent(layer.name)}/filters.npy`;
+    const known = this.#weights.get(url) ?? request(url).then(async (r) => readNpy(await r.arrayBuffer()));
+    this.#weights.set(url, known);
+    try {
+      return await known;
+    } catch (error) {
+      this.#weights.delete(url);
+      if (error instanceof Refusal) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * Go to a neighbouring channel or layer.
+   * @param {View} view
+   * @param {number} channels
+   * @param {number} layers
+   */
+  step(view, channels, layers) {
+    const place = this.layers.findIndex((layer) => layer.name === view.layer);
+    if (place < 0) return;
+    const shown = this.layers.filter((layer) => layer.kind !== "softmax");
+    const layer = shown[Math.min(shown.length - 1, Math.max(0, place + layers))];
+    const count = layer.output_shape.length === 3 ? layer.output_shape[0] : 1;
+    const channel = view.channel === null ? null : (view.channel + channels + count) % count;
+    this.select_(layer.name, channel);
+  }
+
+  /** @param {Event} event */
+  #click(event) {
+    const button = /** @type {Element} */ (event.target).closest("button");
+    const column = button?.closest("layer-column");
+    if (!button || !(column instanceof HTMLElement)) return;
+    const channel = button.getAttribute("data-channel");
+    const one = channel !== null && column.dataset.shape?.split(",").length === 3;
+    this.select_(column.dataset.name ?? null, one ? Number(channel) : null);
+  }
+
+  /** @param {Event} event */
+  #clickInspector(event) {
+    const button = /** @type {Element} */ (event.target).closest("button");
+    if (!button) return;
+    const { layer, channel } = this.inspector;
+    if (button.matches(".close")) this.select_(null, null);
+    if (button.matches(".whole")) this.select_(layer?.name ?? null, null);
+    if (button.dataset.step && layer && channel !== null && channel !== undefined) {
+      const count = layer.output_shape[0];
+      this.select_(layer.name, (channel + Number(button.dataset.step) + count) % count);
+    }
+  }
+
+  /** @param {Event} event */
+  #hover(event) {
+    const button = /** @type {Element} */ (event.target).closest("[data-channel]");
+    const column = button?.closest("layer-column");
+    const layer = this.layers.find(
+      (one) => column instanceof HTMLElement && one.name === column.dataset.name,
+    );
+    this.#light(layer ?? null, Number(button?.getAttribute("data-channel")));
+  }
+
+  /**
+   * Light the maps that a map reads, and those that read it.
+   * @param {Layer | null} layer
+   * @param {number} channel
+   */
+  #light(layer, channel) {
+    for (const column of this.columns) {
+      const other = this.layers.find((one) => one.name === column.dataset.name);
+      const read = layer && other && layer.reads.includes(other.name) ? layer : null;
+      const reader = layer && other?.reads.includes(layer.name) ? other : null;
+      const link = read ?? reader;
+      const single = link && CHANNELWISE.has(link.kind);
+      column.light(link ? (one) => !single || one === channel : null);
+    }
+  }
+
+  #paintRamps() {
+    for (const canvas of /** @type {NodeListOf<HTMLCanvasElement>} */ (this.element.querySelectorAll(".ramp"))) {
+      const palette = colors(canvas.dataset.ramp === "diverging");
+      const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+      const picture = context.createImageData(canvas.width, 1);
+      const pixels = new Uint32Array(picture.data.buffer);
+      pixels.forEach((_, x) => (pixels[x] = palette[Math.round((x / (canvas.width - 1)) * 255)]));
+      context.putImageData(picture, 0, 0);
+    }
+  }
+}

@@ -1,0 +1,222 @@
+// Numbers as rectangles of colour, with each one's value under the pointer or the keyboard's
+// cursor: an enlarged map, a filter's kernels, all filters of a layer.
+
+import { paintTiles } from "./painting.js";
+import { format, spanOf } from "./scales.js";
+import { colors } from "./theme.js";
+import { extent, origin } from "./tiling.js";
+
+/**
+ * @typedef {object} Numbers
+ * @property {ArrayLike<number>} data the tiles one after another
+ * @property {number} count of tiles
+ * @property {number} height of a tile, in numbers
+ * @property {number} width of a tile, in numbers
+ * @property {number} [length] how many numbers there are, where the last row is not full
+ * @property {number} across tiles in a row; 0: as many as fit
+ * @property {boolean} signed
+ * @property {boolean} perTile whether each tile has a scale of its own
+ * @property {(tile: number, y: number, x: number) => string} where the place in words
+ */
+
+const LARGEST = 28;
+const CANVAS_LIMIT = 8192;
+
+export class NumberGrid extends HTMLElement {
+  /** @type {Numbers | null} */
+  #numbers = null;
+  /** @type {number | null} */
+  #zoom = null;
+  /** @type {{tile: number, y: number, x: number} | null} */
+  #at = null;
+
+  connectedCallback() {
+    this.room = /** @type {HTMLElement} */ (this.querySelector(".room"));
+    this.canvas = /** @type {HTMLCanvasElement} */ (this.querySelector("canvas"));
+    this.slider = /** @type {HTMLInputElement | null} */ (this.querySelector("input[type=range]"));
+    this.canvas.addEventListener("pointermove", (event) => this.#point(event));
+    this.canvas.addEventListener("pointerdown", (event) => this.#point(event));
+    this.canvas.addEventListener("pointerleave", () => this.#read(null));
+    this.canvas.addEventListener("click", () => this.#choose());
+    this.canvas.addEventListener("keydown", (event) => this.#key(event));
+    this.slider?.addEventListener("input", () => {
+      this.#zoom = Number(this.slider?.value);
+      this.paint();
+    });
+    document.addEventListener("themechange", () => this.paint());
+    new ResizeObserver(() => this.paint()).observe(this.room);
+  }
+
+  /** @param {Numbers | null} numbers */
+  show(numbers) {
+    const other = numbers?.count !== this.#numbers?.count || numbers?.width !== this.#numbers?.width;
+    if (other) this.#zoom = null;
+    this.#numbers = numbers;
+    this.hidden = !numbers;
+    this.paint();
+    this.#read(this.#at);
+  }
+
+  paint() {
+    const numbers = this.#numbers;
+    const tiling = this.#tiling();
+    if (!numbers || !tiling || !this.canvas) return;
+    const { width, height } = extent(tiling);
+    const density = Math.min(devicePixelRatio, CANVAS_LIMIT / Math.max(width, height));
+    this.canvas.width = Math.round(width * density);
+    this.canvas.height = Math.round(height * density);
+    this.canvas.style.width = `${width}px`;
+    this.canvas.style.height = `${height}px`;
+    const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    const picture = context.createImageData(this.canvas.width, this.canvas.height);
+    const channels = Array.from({ length: numbers.count }, (_, tile) => tile);
+    paintTiles(
+      new Uint32Array(picture.data.buffer), this.canvas.width, tiling, density,
+      numbers, channels, this.#spans(numbers), colors(numbers.signed),
+    );
+    context.putImageData(picture, 0, 0);
+    this.#paintCursor(context, tiling, density);
+  }
+
+  /**
+   * @param {Numbers} numbers
+   * @returns {(tile: number) => import("./scales.js").Span}
+   */
+  #spans({ data, signed, perTile, width, height }) {
+    const whole = spanOf(data, signed);
+    const size = width * height;
+    return (tile) => (perTile ? spanOf(data, signed, tile * size, (tile + 1) * size) : whole);
+  }
+
+  #tiling() {
+    const numbers = this.#numbers;
+    const room = this.room;
+    if (!numbers || !room || room.clientWidth === 0) return null;
+    const gap = numbers.count > 1 ? 3 : 0;
+    const zoom = this.#zoom ?? this.#fitting(numbers, room, gap);
+    if (this.slider) this.slider.value = String(zoom);
+    const [width, height] = [numbers.width * zoom, numbers.height * zoom];
+    const fit = Math.max(1, Math.floor((room.clientWidth + gap) / (width + gap)));
+    return { across: numbers.across || fit, shown: numbers.count, width, height, gap };
+  }
+
+  /**
+   * The largest whole number of pixels per number with which everything fits the room.
+   * @param {Numbers} numbers
+   * @param {HTMLElement} room
+   * @param {number} gap
+   */
+  #fitting(numbers, room, gap) {
+    for (let zoom = LARGEST; zoom > 1; zoom--) {
+      const [width, height] = [numbers.width * zoom + gap, numbers.height * zoom + gap];
+      const across = numbers.across || Math.floor((room.clientWidth + gap) / width);
+      const rows = Math.ceil(numbers.count / Math.max(1, across));
+      const fits = across * width - gap <= room.clientWidth && rows * height - gap <= room.clientHeight;
+      if (across >= 1 && fits) return zoom;
+    }
+    return numbers.count > 1 ? 3 : 1;
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {import("./tiling.js").Tiling} tiling
+   * @param {number} density
+   */
+  #paintCursor(context, tiling, density) {
+    const at = this.#at;
+    const numbers = this.#numbers;
+    if (!at || !numbers || at.tile >= numbers.count) return;
+    const { left, top } = origin(tiling, at.tile);
+    const zoom = tiling.width / numbers.width;
+    context.strokeStyle = getComputedStyle(this).getPropertyValue("--warm").trim();
+    context.lineWidth = 2 * density;
+    context.strokeRect(
+      (left + at.x * zoom) * density, (top + at.y * zoom) * density, zoom * density, zoom * density,
+    );
+  }
+
+  /** @param {PointerEvent} event */
+  #point(event) {
+    const numbers = this.#numbers;
+    const tiling = this.#tiling();
+    if (!numbers || !tiling) return;
+    const [left, top] = [event.offsetX, event.offsetY];
+    const column = Math.floor(left / (tiling.width + tiling.gap));
+    const row = Math.floor(top / (tiling.height + tiling.gap));
+    const tile = row * tiling.across + column;
+    const zoom = tiling.width / numbers.width;
+    const x = Math.floor((left - column * (tiling.width + tiling.gap)) / zoom);
+    const y = Math.floor((top - row * (tiling.height + tiling.gap)) / zoom);
+    const inside = tile >= 0 && tile < numbers.count && x >= 0 && x < numbers.width && y >= 0 && y < numbers.height;
+    this.#read(inside ? { tile, y, x } : null);
+    this.paint();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #key(event) {
+    const numbers = this.#numbers;
+    const step = ARROWS.get(event.key);
+    if (event.key === "Enter" && this.#at) this.#choose();
+    if (!numbers || !step) return;
+    event.preventDefault();
+    const { tile, y, x } = this.#at ?? { tile: 0, y: 0, x: -step[0] };
+    const next = moved({ tile, y, x }, step, numbers, this.#tiling()?.across ?? 1);
+    if (next) this.#read(next);
+    this.paint();
+  }
+
+  #choose() {
+    if (!this.#at) return;
+    this.dispatchEvent(new CustomEvent("choose", { detail: { ...this.#at } }));
+  }
+
+  /** @param {{tile: number, y: number, x: number} | null} at */
+  #read(at) {
+    this.#at = at;
+    const output = this.querySelector("output");
+    const numbers = this.#numbers;
+    if (!output) return;
+    const index = at && numbers ? (at.tile * numbers.height + at.y) * numbers.width + at.x : -1;
+    const known = at && numbers && index < (numbers.length ?? numbers.data.length);
+    output.replaceChildren();
+    if (!known) {
+      output.textContent = output.dataset.hint ?? "";
+      this.paint();
+      return;
+    }
+    const value = document.createElement("b");
+    value.textContent = format(numbers.data[index]);
+    value.title = String(numbers.data[index]);
+    output.append(`${numbers.where(at.tile, at.y, at.x)} `, value);
+  }
+}
+
+const ARROWS = new Map([
+  ["ArrowLeft", [-1, 0]],
+  ["ArrowRight", [1, 0]],
+  ["ArrowUp", [0, -1]],
+  ["ArrowDown", [0, 1]],
+]);
+
+/**
+ * One number further, into the neighbouring tile at a border; null at the end.
+ * @param {{tile: number, y: number, x: number}} at
+ * @param {number[]} step
+ * @param {Numbers} numbers
+ * @param {number} across
+ */
+function moved({ tile, y, x }, [dx, dy], { width, height, count }, across) {
+  x += dx;
+  y += dy;
+  if (x < 0 || x >= width) {
+    tile += dx;
+    x = x < 0 ? width - 1 : 0;
+  }
+  if (y < 0 || y >= height) {
+    tile += dy * across;
+    y = y < 0 ? height - 1 : 0;
+  }
+  return tile >= 0 && tile < count ? { tile, y, x } : null;
+}
+
+customElements.define("number-grid", NumberGrid);

@@ -1,0 +1,167 @@
+// The buttons around the pad, the keys, and the ways in which a picture comes to it.
+
+import { EXAMPLES } from "./examples.js";
+import { SIDE } from "./sketch.js";
+
+/**
+ * @typedef {object} Actions
+ * @property {(file: File) => Promise<void>} open
+ * @property {(text: string) => void} say
+ * @property {() => void} scale
+ * @property {(channels: number, layers: number) => void} step
+ * @property {() => void} close
+ * @property {() => Promise<string>} share
+ */
+
+const by = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/**
+ * @param {import("./drawing-pad.js").DrawingPad} pad
+ * @param {Actions} actions
+ */
+export function installTools(pad, actions) {
+  const size = /** @type {HTMLInputElement} */ (by("brush-size"));
+  const file = /** @type {HTMLInputElement} */ (by("file"));
+  const keys = /** @type {HTMLDialogElement} */ (by("shortcuts"));
+
+  const erase = (/** @type {boolean} */ on) => {
+    pad.erasing = on;
+    by("brush").setAttribute("aria-pressed", String(!on));
+    by("eraser").setAttribute("aria-pressed", String(on));
+  };
+  const thicken = (/** @type {number} */ by_) => {
+    size.value = String(Number(size.value) + by_);
+    resize();
+  };
+  const resize = () => {
+    pad.width = Number(size.value);
+    const output = document.querySelector("output[for=brush-size]");
+    if (output) output.textContent = size.value;
+    pad.paint();
+  };
+  const update = () => {
+    by("undo").toggleAttribute("disabled", !pad.undoable);
+    by("clear").toggleAttribute("disabled", pad.empty);
+    pad.toggleAttribute("data-empty", pad.empty);
+  };
+
+  by("brush").addEventListener("click", () => erase(false));
+  by("eraser").addEventListener("click", () => erase(true));
+  by("undo").addEventListener("click", () => pad.undo());
+  by("clear").addEventListener("click", () => pad.clear());
+  by("keys").addEventListener("click", () => keys.showModal());
+  by("share").addEventListener("click", () => void share(actions));
+  size.addEventListener("input", resize);
+  file.addEventListener("change", () => {
+    if (file.files?.[0]) void actions.open(file.files[0]);
+    file.value = "";
+  });
+  installExamples(pad);
+  installDrop(pad, actions);
+
+  /** @type {Record<string, () => void>} */
+  const SHORTCUTS = {
+    b: () => erase(false),
+    e: () => erase(true),
+    u: () => pad.undo(),
+    c: () => pad.clear(),
+    o: () => file.click(),
+    m: actions.scale,
+    "+": () => thicken(2),
+    "=": () => thicken(2),
+    "-": () => thicken(-2),
+    "[": () => actions.step(-1, 0),
+    "]": () => actions.step(1, 0),
+    PageUp: () => actions.step(0, -1),
+    PageDown: () => actions.step(0, 1),
+    Escape: actions.close,
+    "?": () => keys.showModal(),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (keys.open || typing(event)) return;
+    const undo = (event.ctrlKey || event.metaKey) && event.key === "z";
+    if (!undo && (event.ctrlKey || event.metaKey || event.altKey)) return;
+    const example = /^\d$/.test(event.key) ? () => pad.replay(Number(event.key)) : undefined;
+    const action = undo ? SHORTCUTS.u : (example ?? SHORTCUTS[event.key]);
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+  return { update };
+}
+
+/** @param {KeyboardEvent} event whether it belongs to a field */
+function typing({ target }) {
+  return target instanceof Element && target.matches("input:not([type=radio]), select, textarea");
+}
+
+/** @param {Actions} actions */
+async function share(actions) {
+  const address = await actions.share();
+  const button = by("share");
+  try {
+    await navigator.clipboard.writeText(address);
+    button.textContent = "Copied";
+  } catch {
+    // Without leave to write to the clipboard the address bar still names what is seen.
+    button.textContent = "In the address bar";
+  }
+  setTimeout(() => (button.textContent = "Share"), 1600);
+}
+
+/** @param {import("./drawing-pad.js").DrawingPad} pad */
+function installExamples(pad) {
+  const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-example]"));
+  const paint = () => buttons.forEach((button) => sketch(button));
+  for (const button of buttons) {
+    button.addEventListener("click", () => pad.replay(Number(button.dataset.example)));
+  }
+  document.addEventListener("themechange", paint);
+  paint();
+}
+
+/** @param {HTMLElement} button */
+function sketch(button) {
+  const canvas = /** @type {HTMLCanvasElement} */ (button.querySelector("canvas"));
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.reset();
+  context.scale(canvas.width / SIDE, canvas.height / SIDE);
+  context.strokeStyle = getComputedStyle(button).color;
+  context.lineWidth = 20;
+  context.lineCap = context.lineJoin = "round";
+  for (const points of EXAMPLES[Number(button.dataset.example)]) {
+    context.beginPath();
+    points.forEach((point) => context.lineTo(...point));
+    context.stroke();
+  }
+}
+
+/**
+ * @param {import("./drawing-pad.js").DrawingPad} pad
+ * @param {Actions} actions
+ */
+function installDrop(pad, actions) {
+  document.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    pad.toggleAttribute("data-drop", true);
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) pad.toggleAttribute("data-drop", false);
+  });
+  document.addEventListener("drop", (event) => {
+    event.preventDefault();
+    pad.toggleAttribute("data-drop", false);
+    take(event.dataTransfer, actions);
+  });
+  document.addEventListener("paste", (event) => take(event.clipboardData, actions));
+}
+
+/**
+ * @param {DataTransfer | null} transfer
+ * @param {Actions} actions
+ */
+function take(transfer, actions) {
+  const [file] = transfer?.files ?? [];
+  if (file) void actions.open(file);
+  else actions.say("There is no picture in what you dropped or pasted. Choose a picture file.");
+}

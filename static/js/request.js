@@ -1,0 +1,19 @@
+// Asks the server; what it refuses comes back in its own words.
+
+/** A request that was refused or didn't get through; the message says what to do. */
+export class Refusal extends Error {}
+
+/**
+ * @param {string} url
+ * @param {RequestInit} [options]
+ * @returns {Promise<Response>} an answer with a status of success
+ */
+export async function request(url, options) {
+  const response = await fetch(url, options).catch(() => null);
+  if (!response) {
+    throw new Refusal("The server doesn't answer. Your drawing is kept; draw on to try again.");
+  }
+  if (response.ok) return response;
+  const problem = await response.json().catch(() => ({}));
+  throw new Refusal(problem.detail ?? `The server answered ${response.status}. Please try again.`);
+}
