@@ -12,8 +12,13 @@ SOURCE = {".py", ".js", ".css", ".html"}
 
 
 def git_files() -> list[str]:
+    """All files that are committed, but for those that only mark a package."""
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-    return [name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+    return [name for name in listed.stdout.splitlines() if is_filled(ROOT / name)]
+
+
+def is_filled(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
 
 
 FILES = git_files()
