@@ -29,6 +29,8 @@ export class DrawingPad extends HTMLElement {
       this.seen.addEventListener(end, () => this.#up());
     }
     this.seen.addEventListener("keydown", (event) => this.#key(event));
+    this.seen.addEventListener("blur", () => this.paint());
+    this.seen.addEventListener("focus", () => this.paint());
     new ResizeObserver(() => this.paint()).observe(this.seen);
   }
 
@@ -84,8 +86,8 @@ export class DrawingPad extends HTMLElement {
   replay(digit) {
     this.#stop();
     this.#sketch.clear();
-    const points = EXAMPLES[digit].flatMap((points, stroke) =>
-      smooth(points).map((point) => ({ stroke, point })),
+    const points = EXAMPLES[digit].flatMap((line, stroke) =>
+      smooth(line).map((point) => ({ stroke, point })),
     );
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const start = performance.now();
@@ -120,7 +122,7 @@ export class DrawingPad extends HTMLElement {
     context.scale(side / SIDE, side / SIDE);
     this.#draw(context, ink, "destination-out");
     context.restore();
-    if (document.activeElement === seen && !this.#pointing) this.#drawCursor(context, side);
+    if (seen.matches(":focus-visible")) this.#drawCursor(context, side);
   }
 
   #pointing = false;
@@ -278,7 +280,8 @@ function trace(context, stroke, color) {
   context.beginPath();
   const [[x, y], ...rest] = stroke.points;
   context.moveTo(x, y);
-  if (!rest.length) context.lineTo(x, y);
+  // A line of no length at all would be left out, and a tap would draw nothing.
+  if (!rest.length) context.lineTo(x + 0.01, y);
   for (const point of rest) context.lineTo(...point);
   context.stroke();
 }

@@ -31,16 +31,17 @@ export class LayerColumn extends HTMLElement {
   channels = [];
   #scale = "map";
 
+  // What the server has said of the layer; the markup is there before the element is.
+  shape = (this.dataset.shape ?? "").split(",").map(Number);
+  signed = this.hasAttribute("data-signed");
+  grid = grid(this.shape);
+  #room = /** @type {HTMLElement} */ (this.querySelector(".maps"));
+  #canvas = /** @type {HTMLCanvasElement} */ (this.querySelector("canvas"));
+  #tiles = /** @type {HTMLElement} */ (this.querySelector(".tiles"));
+
   connectedCallback() {
-    this.name = this.dataset.name ?? "";
-    this.shape = (this.dataset.shape ?? "").split(",").map(Number);
-    this.signed = this.hasAttribute("data-signed");
-    this.grid = grid(this.shape);
-    this.room = /** @type {HTMLElement} */ (this.querySelector(".maps"));
-    this.canvas = /** @type {HTMLCanvasElement} */ (this.querySelector("canvas"));
-    this.tiles = /** @type {HTMLElement} */ (this.querySelector(".tiles"));
-    this.tiles.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.#layOut()).observe(this.room);
+    this.#tiles.addEventListener("keydown", (event) => this.#key(event));
+    new ResizeObserver(() => this.#layOut()).observe(this.#room);
   }
 
   /**
@@ -57,9 +58,9 @@ export class LayerColumn extends HTMLElement {
     if (!this.#tiling) return;
     const { width, height } = extent(this.#tiling);
     const size = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
-    if (this.canvas.width !== size[0]) this.canvas.width = size[0];
-    if (this.canvas.height !== size[1]) this.canvas.height = size[1];
-    const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    if (this.#canvas.width !== size[0]) this.#canvas.width = size[0];
+    if (this.#canvas.height !== size[1]) this.#canvas.height = size[1];
+    const context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
     context.clearRect(0, 0, size[0], size[1]);
     this.toggleAttribute("data-empty", !this.#tensor);
     if (this.#tensor) this.#paintTiles(context, this.#tensor, size);
@@ -73,43 +74,37 @@ export class LayerColumn extends HTMLElement {
    */
   #paintTiles(context, { data }, [width, height]) {
     const tiling = /** @type {import("./tiling.js").Tiling} */ (this.#tiling);
-    const { count } = this.grid ?? grid(this.shape ?? []);
+    const { count, width: columns, height: rows } = this.grid;
     this.#label(strongest(data, count, tiling.shown));
     const picture = context.createImageData(width, height);
     const pixels = new Uint32Array(picture.data.buffer);
-    const signed = this.signed ?? true;
+    const { signed } = this;
     const whole = spanOf(data, signed);
     const size = data.length / count;
     const span = (/** @type {number} */ channel) =>
       this.#scale === "layer" ? whole : spanOf(data, signed, channel * size, (channel + 1) * size);
-    const layer = { data, ...this.#mapSize() };
+    const layer = { data, width: columns, height: rows };
     paintTiles(pixels, width, tiling, devicePixelRatio, layer, this.channels, span, colors(signed));
     context.putImageData(picture, 0, 0);
     this.#describe(whole);
-  }
-
-  #mapSize() {
-    const { width, height } = this.grid ?? grid(this.shape ?? []);
-    return { width, height };
   }
 
   /** @param {import("./scales.js").Span | null} span */
   #describe(span) {
     const text = this.querySelector(".range");
     if (!text) return;
-    const range = span && `${this.signed ? "±" : "0 … "}${format(span.high)}`;
-    text.textContent = range ?? "";
+    text.textContent = span ? `${this.signed ? "±" : "≤ "}${span.high.toPrecision(3)}` : "";
+    text.setAttribute("title", span ? `largest ${this.signed ? "size" : "value"}: ${format(span.high)}` : "");
   }
 
   #layOut() {
-    const room = this.room;
-    if (!room || !this.grid || room.clientWidth === 0) return;
-    const box = { width: room.clientWidth, height: room.clientHeight };
+    const box = { width: this.#room.clientWidth, height: this.#room.clientHeight };
+    if (box.width === 0) return;
     this.#tiling = tile(this.grid.count, this.grid, box);
     const { width, height } = extent(this.#tiling);
-    this.canvas?.style.setProperty("width", `${width}px`);
-    this.canvas?.style.setProperty("height", `${height}px`);
-    this.tiles?.style.setProperty("width", `${width}px`);
+    this.#canvas.style.setProperty("width", `${width}px`);
+    this.#canvas.style.setProperty("height", `${height}px`);
+    this.#tiles.style.setProperty("width", `${width}px`);
     this.#makeTiles();
     this.paint();
   }
@@ -124,7 +119,7 @@ export class LayerColumn extends HTMLElement {
       button.style.cssText = `left:${left}px;top:${top}px;width:${tiling.width}px;height:${tiling.height}px`;
       return button;
     });
-    this.tiles?.replaceChildren(...buttons);
+    this.#tiles.replaceChildren(...buttons);
     this.channels = [];
     this.#label(buttons.map((_, place) => place));
     this.#sayHowMany(tiling.shown);
@@ -133,7 +128,7 @@ export class LayerColumn extends HTMLElement {
   /** @param {number} shown */
   #sayHowMany(shown) {
     const more = this.querySelector(".more");
-    const count = this.grid?.count ?? 0;
+    const { count } = this.grid;
     if (!(more instanceof HTMLElement)) return;
     more.hidden = shown >= count;
     more.textContent = `${shown} of ${count}`;
@@ -144,11 +139,11 @@ export class LayerColumn extends HTMLElement {
     const same = channels.length === this.channels.length && channels.every((c, i) => c === this.channels[i]);
     if (same) return;
     this.channels = channels;
-    [...(this.tiles?.children ?? [])].forEach((button, place) => {
+    [...this.#tiles.children].forEach((button, place) => {
       const channel = channels[place];
-      const what = this.shape?.length === 3 ? `channel ${channel}` : `${this.shape?.[0]} units`;
+      const what = this.shape.length === 3 ? `channel ${channel}` : `${this.shape[0]} units`;
       button.setAttribute("data-channel", String(channel));
-      button.setAttribute("aria-label", `${this.name}, ${what}`);
+      button.setAttribute("aria-label", `${this.dataset.name}, ${what}`);
     });
     this.mark(this.#marked);
   }
@@ -162,7 +157,7 @@ export class LayerColumn extends HTMLElement {
    */
   mark(channel) {
     this.#marked = channel;
-    for (const button of this.tiles?.children ?? []) {
+    for (const button of this.#tiles.children) {
       const chosen = channel !== null && button.getAttribute("data-channel") === String(channel);
       button.setAttribute("aria-pressed", String(chosen));
     }
@@ -173,7 +168,7 @@ export class LayerColumn extends HTMLElement {
    * @param {((channel: number) => boolean) | null} related
    */
   light(related) {
-    for (const button of this.tiles?.children ?? []) {
+    for (const button of this.#tiles.children) {
       const lit = related?.(Number(button.getAttribute("data-channel"))) ?? false;
       button.toggleAttribute("data-lit", lit);
     }
@@ -181,7 +176,7 @@ export class LayerColumn extends HTMLElement {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
-    const buttons = [...(this.tiles?.children ?? [])];
+    const buttons = [...this.#tiles.children];
     const place = buttons.indexOf(/** @type {Element} */ (event.target));
     const across = this.#tiling?.across ?? 1;
     const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -across, ArrowDown: across };

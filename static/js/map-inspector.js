@@ -46,7 +46,7 @@ export class MapInspector extends HTMLElement {
     this.#title(layer, channel, shape.count);
     this.#facts(layer, channel, activations, shape);
     this.map?.show(activations && this.#maps(layer, channel, activations, scale));
-    this.source?.show(this.#sources(layer, channel, tensors, weights));
+    this.source?.show(this.#sources(layer, channel, tensors, weights, scale));
     this.querySelector(".waiting")?.toggleAttribute("hidden", !!activations);
   }
 
@@ -66,7 +66,7 @@ export class MapInspector extends HTMLElement {
       spatial ? `channel ${one ? channel : tile} · y ${y} · x ${x}` : `unit ${y * width + x}`;
     return {
       data, count: one ? 1 : count, height, width, across: 0, signed: layer.signed,
-      perTile: scale === "map", where, length: data.length,
+      group: scale === "map" ? 1 : count, where, length: data.length,
     };
   }
 
@@ -76,10 +76,11 @@ export class MapInspector extends HTMLElement {
    * @param {number | null} channel
    * @param {Map<string, Tensor> | null} tensors
    * @param {Tensor | null} weights
+   * @param {"map" | "layer"} scale
    */
-  #sources(layer, channel, tensors, weights) {
-    if (weights?.shape.length === 4) return this.#filters(layer, channel, weights);
-    if (weights?.shape.length === 2) return this.#rows(layer, weights);
+  #sources(layer, channel, tensors, weights, scale) {
+    if (weights?.shape.length === 4) return this.#filters(channel, weights, scale);
+    if (weights?.shape.length === 2) return this.#rows(weights);
     const before = tensors?.get(layer.reads[0]);
     if (!before || channel === null || !CHANNELWISE.has(layer.kind)) {
       this.#caption("");
@@ -89,18 +90,18 @@ export class MapInspector extends HTMLElement {
     this.#caption(`reads ${layer.reads[0]}, channel ${channel}`);
     const data = before.data.subarray(channel * height * width, (channel + 1) * height * width);
     return {
-      data, count: 1, height, width, across: 0, signed: true, perTile: true,
+      data, count: 1, height, width, across: 0, signed: true, group: 1,
       where: (/** @type {number} */ _, /** @type {number} */ y, /** @type {number} */ x) =>
         `${layer.reads[0]} · y ${y} · x ${x}`,
     };
   }
 
   /**
-   * @param {Layer} layer
    * @param {number | null} channel
    * @param {Tensor} weights (filters, kernels, height, width)
+   * @param {"map" | "layer"} scale
    */
-  #filters(layer, channel, { shape: [filters, kernels, height, width], data }) {
+  #filters(channel, { shape: [filters, kernels, height, width], data }, scale) {
     const size = kernels * height * width;
     const one = channel !== null;
     this.#caption(
@@ -111,7 +112,8 @@ export class MapInspector extends HTMLElement {
     return {
       data: one ? data.subarray(channel * size, (channel + 1) * size) : data,
       count: one ? kernels : filters * kernels,
-      height, width, signed: true, perTile: false,
+      height, width, signed: true,
+      group: one || scale === "map" ? kernels : filters * kernels,
       across: one || kernels === 1 ? 0 : kernels,
       where: (/** @type {number} */ tile, /** @type {number} */ y, /** @type {number} */ x) => {
         const filter = one ? channel : Math.floor(tile / kernels);
@@ -122,13 +124,12 @@ export class MapInspector extends HTMLElement {
 
   /**
    * The weights of a linear layer, a row per output.
-   * @param {Layer} layer
    * @param {Tensor} weights
    */
-  #rows(layer, { shape: [outputs, inputs], data }) {
+  #rows({ shape: [outputs, inputs], data }) {
     this.#caption(`its weights: ${outputs} rows of ${inputs}`);
     return {
-      data, count: outputs, height: 1, width: inputs, across: 1, signed: true, perTile: false,
+      data, count: outputs, height: 1, width: inputs, across: 1, signed: true, group: outputs,
       where: (/** @type {number} */ tile, /** @type {number} */ _, /** @type {number} */ x) =>
         `output ${tile} · input ${x}`,
     };

@@ -15,7 +15,7 @@ import { extent, origin } from "./tiling.js";
  * @property {number} [length] how many numbers there are, where the last row is not full
  * @property {number} across tiles in a row; 0: as many as fit
  * @property {boolean} signed
- * @property {boolean} perTile whether each tile has a scale of its own
+ * @property {number} group how many neighbouring tiles share a colour scale
  * @property {(tile: number, y: number, x: number) => string} where the place in words
  */
 
@@ -82,10 +82,12 @@ export class NumberGrid extends HTMLElement {
    * @param {Numbers} numbers
    * @returns {(tile: number) => import("./scales.js").Span}
    */
-  #spans({ data, signed, perTile, width, height }) {
-    const whole = spanOf(data, signed);
-    const size = width * height;
-    return (tile) => (perTile ? spanOf(data, signed, tile * size, (tile + 1) * size) : whole);
+  #spans({ data, signed, group, width, height }) {
+    const size = width * height * group;
+    const spans = Array.from({ length: Math.ceil(data.length / size) }, (_, place) =>
+      spanOf(data, signed, place * size, Math.min(data.length, (place + 1) * size)),
+    );
+    return (tile) => spans[Math.floor(tile / group)];
   }
 
   #tiling() {

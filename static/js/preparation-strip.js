@@ -18,7 +18,7 @@ export class PreparationStrip extends HTMLElement {
     const same = steps.map((step) => step.name).join() === this.#steps.map((step) => step.name).join();
     this.#steps = steps;
     if (steps.length && !same) this.replaceChildren(...steps.map(figure));
-    this.querySelectorAll("figure").forEach((one) => one.toggleAttribute("data-empty", !steps.length));
+    if (!steps.length) this.querySelectorAll("canvas").forEach((canvas) => canvas.getContext("2d")?.reset());
     this.#paint();
   }
 

@@ -12,6 +12,8 @@
 const GAP = 2;
 const SMALLEST = 9;
 const MOST_ACROSS = 6;
+// A lone number needs no more room than this to show its colour.
+const LARGEST_NUMBER = 24;
 
 /**
  * The largest tiles with which all maps fit into the column; if even the smallest don't, as many
@@ -39,7 +41,9 @@ export function tile(count, map, room) {
  * @returns {Tiling}
  */
 function fit(across, count, map, room) {
-  const width = Math.max(1, Math.floor((room.width - GAP * (across - 1)) / across));
+  const wide = Math.floor((room.width - GAP * (across - 1)) / across);
+  const widest = Math.min(wide, LARGEST_NUMBER * map.width, (room.height * map.width) / map.height);
+  const width = Math.max(1, Math.floor(widest));
   const height = Math.max(1, Math.round((width * map.height) / map.width));
   const rows = Math.max(1, Math.floor((room.height + GAP) / (height + GAP)));
   return { across, shown: Math.min(count, rows * across), width, height, gap: GAP };
