@@ -32,7 +32,7 @@ HANG = """
 import socket
 client = socket.create_connection(("127.0.0.1", 8000))
 client.send(b"POST /api/v1/predict HTTP/1.1\\r\\nhost: convscope\\r\\n")
-client.send(b"content-length: 9\\r\\n\\r\\n")
+client.send(b"content-type: application/json\\r\\ncontent-length: 9\\r\\n\\r\\n")
 client.recv(1)
 """
 
