@@ -28,6 +28,8 @@ ENOUGH_PIXELS = 1024
 # read_picture is given refuses them, and is lower.
 Image.MAX_IMAGE_PIXELS = None
 
+TIMES = "\N{MULTIPLICATION SIGN}"
+
 _ORIGIN = "ConvScope"
 _WIDE = ("I;16", "I;16B", "I;16L", "I;16N", "I")
 
@@ -79,7 +81,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise ImageTooLarge(
-            f"The picture has {width} × {height} pixels, {width * height / 1e6:.1f} million; "
+            f"The picture has {width} {TIMES} {height} pixels, {width * height / 1e6:.1f} million; "
             f"at most {max_pixels / 1e6:g} million are read. Send a smaller one."
         )
 

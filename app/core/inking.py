@@ -4,104 +4,104 @@ Drawings of a pen on flat paper keep their very pixels; photographs go to ``ligh
 """
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 from PIL import Image
 
 from app.core.errors import EmptyDrawing
 from app.core.images import Picture, Pixels
-from app.core.lighting import separate
+from app.core.lighting import ink_share
+from app.core.parts import drawing_mask
+from app.core.tones import Tones, flat_tones, most_contrast
 
 NOTHING_DRAWN = "There is nothing drawn yet: draw something, or choose a picture with a digit."
+NO_INK = (
+    "No drawing stands out from the paper: draw with a darker pen, or photograph the digit closer "
+    "and in better light."
+)
+
+_WORKING_SIDE = 256
+_PARTS_SIDE = 96
+
+# A photographed digit that is smaller than this, at working size, gets a closer look.
+_SMALL = 110
 
 
 @dataclass(frozen=True, eq=False)
 class Ink:
     """The ink of a picture, cropped: ``pixels`` (h, w) uint8, 0 is paper and 255 is ink.
 
-    The map's (y, x) is the picture's (top + y * scale, left + x * scale).
+    The map's (y, x) is the picture's (top + y * scale, left + x * scale). ``whole`` is the map of
+    the whole picture where unevenly lit paper was told from ink.
     """
 
     pixels: Pixels
     top: float
     left: float
     scale: float
-
-
-@dataclass(frozen=True)
-class Tones:
-    """The grey values of flat paper and of ink; ``floor`` is the least difference that counts."""
-
-    paper: int
-    ink: int
-    floor: int
-
-    def table(self) -> list[int]:
-        """For each grey value, how much ink that is: 0..255."""
-        contrast = self.ink - self.paper
-        strong = 255 if abs(contrast) < 240 else abs(contrast)
-        share = (np.arange(256) - self.paper) / contrast
-        amount = np.rint(np.clip(share, 0, 1) * strong)
-        amount[np.abs(np.arange(256) - self.paper) <= self.floor] = 0
-        return [int(value) for value in amount]
+    whole: Pixels | None = None
 
 
 def find_ink(picture: Picture) -> Ink:
     """The ink of a picture, cropped to it. Raises EmptyDrawing where there is none."""
-    grey = most_contrast(picture)
-    if grey.getextrema()[0] == grey.getextrema()[1]:
+    grey = most_contrast(picture.pixels)
+    lightest, darkest = grey.getextrema()
+    if lightest == darkest:
         raise EmptyDrawing(NOTHING_DRAWN)
     tones = Tones(0, 255, 0) if picture.light_ink else flat_tones(grey)
     if tones is None:
-        return _cropped(*separate(grey))
-    return _cropped(np.asarray(grey.point(tones.table())), 0.0, 0.0, 1.0)
+        return _photographed(grey)
+    return _drawn(np.asarray(grey.point(tones.table())))
 
 
-def _cropped(ink: Pixels, top: float, left: float, scale: float) -> Ink:
-    box = Image.fromarray(ink).getbbox()
+def _drawn(ink: Pixels) -> Ink:
+    """The drawing, of a map that is 0 wherever there is paper."""
+    factor = ceil(max(ink.shape) / _PARTS_SIDE)
+    coarse = np.asarray(Image.fromarray(ink).reduce(factor), np.float32)
+    mask = drawing_mask(np.where(coarse > 2, coarse, 0))
+    if mask is not None:
+        fine = mask.repeat(factor, axis=0).repeat(factor, axis=1)
+        ink = np.where(fine[: ink.shape[0], : ink.shape[1]], ink, 0).astype(np.uint8)
+    return crop(Ink(ink, 0.0, 0.0, 1.0))
+
+
+def crop(ink: Ink) -> Ink:
+    """The map without its empty margins. Raises EmptyDrawing for an empty one."""
+    box = Image.fromarray(ink.pixels).getbbox()
     if box is None:
         raise EmptyDrawing(NOTHING_DRAWN)
     x, y, right, bottom = box
-    return Ink(ink[y:bottom, x:right], top + y * scale, left + x * scale, scale)
+    top, left = ink.top + y * ink.scale, ink.left + x * ink.scale
+    return Ink(ink.pixels[y:bottom, x:right], top, left, ink.scale, ink.whole)
 
 
-def most_contrast(picture: Picture) -> Image.Image:
-    """The picture as one grey channel."""
-    return Image.fromarray(picture.pixels).convert("L")
+def _photographed(grey: Image.Image) -> Ink:
+    ink = _lit((0, 0, grey.width, grey.height), grey)
+    longer = max(ink.pixels.shape)
+    if longer >= _SMALL or ink.scale == 1:
+        return ink
+    margin = 0.7 * longer * ink.scale
+    height, width = (side * ink.scale for side in ink.pixels.shape)
+    left, top = max(0, int(ink.left - margin)), max(0, int(ink.top - margin))
+    right = min(grey.width, ceil(ink.left + width + margin))
+    bottom = min(grey.height, ceil(ink.top + height + margin))
+    try:
+        closer = _lit((left, top, right, bottom), grey)
+    except EmptyDrawing:
+        return ink
+    return Ink(closer.pixels, closer.top, closer.left, closer.scale, ink.whole)
 
 
-def flat_tones(grey: Image.Image) -> Tones | None:
-    """Paper and ink of a drawing on flat paper; None for paper that isn't flat."""
-    ring = _ring_histogram(grey)
-    counts = np.asarray(grey.histogram(), dtype=np.float64)
-    paper = int(np.convolve(ring, np.ones(3), "same").argmax())
-    difference = np.arange(256) - paper
-    mass = counts * np.abs(difference)
-    darker, lighter = mass[difference < -8].sum(), mass[difference > 8].sum()
-    side = difference < 0 if darker >= lighter else difference > 0
-    # The ink's tone: the median over the ink, each pixel counted by how much it differs.
-    inked = np.where(side & (np.abs(difference) > 8), mass * np.abs(difference), 0)
-    if not inked.any():
-        return None
-    ink = int(np.searchsorted(np.cumsum(inked), inked.sum() * 0.6))
-    contrast = abs(ink - paper)
-    near = np.abs(difference) <= max(3, contrast // 20)
-    flat = ring[near].sum() / ring.sum()
-    if flat < 0.6 or counts[near].sum() < 0.4 * counts.sum():
-        return None
-    faint = counts[side & near & (difference != 0)].sum()
-    strong = counts[side & ~near].sum()
-    floor = max(3, contrast // 16) if faint > 0.3 * strong else 0
-    return Tones(paper, ink, floor)
-
-
-def _ring_histogram(grey: Image.Image) -> np.ndarray:
-    width, height = grey.size
-    edge = max(1, min(width, height) // 50)
-    boxes = (
-        (0, 0, width, edge),
-        (0, height - edge, width, height),
-        (0, 0, edge, height),
-        (width - edge, 0, width, height),
-    )
-    return np.sum([grey.crop(box).histogram() for box in boxes], axis=0)
+def _lit(box: tuple[int, int, int, int], grey: Image.Image) -> Ink:
+    """The drawing in a part of a photo: left, top, right and bottom in pixels."""
+    left, top, right, bottom = box
+    scale = max(1.0, max(right - left, bottom - top) / _WORKING_SIDE)
+    size = (max(1, round((right - left) / scale)), max(1, round((bottom - top) / scale)))
+    share = ink_share(np.asarray(grey.resize(size, Image.Resampling.BOX, box)))
+    mask = drawing_mask(np.where(share > 0.2, share, 0))
+    drawing = share if mask is None else np.where(mask, share, 0)
+    drawing = np.rint(np.where(drawing > 0.1, drawing, 0) * 255).astype(np.uint8)
+    if not drawing.any():
+        raise EmptyDrawing(NO_INK)
+    return crop(Ink(drawing, float(top), float(left), scale, drawing))

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from app.core.errors import EmptyDrawing, ImageTooSmall
-from app.core.images import Picture, Pixels
-from app.core.inking import NOTHING_DRAWN, find_ink
+from app.core.images import TIMES, Picture, Pixels
+from app.core.inking import NOTHING_DRAWN, Ink, find_ink
 from app.core.strokes import saturate, thicken
 from models.registry import Preprocessing
 
@@ -103,27 +103,37 @@ def _border(values: NDArray[np.generic]) -> NDArray[np.generic]:
 def _prepare_digit(picture: Picture, shape: InputShape, how: Preprocessing) -> Prepared:
     if min(picture.pixels.shape[:2]) < _SMALLEST_SIDE:
         raise ImageTooSmall(
-            f"A picture of {picture.width} × {picture.height} pixels is too small to hold a "
+            f"A picture of {picture.width} {TIMES} {picture.height} pixels is too small to hold a "
             f"digit: send one of at least {_SMALLEST_SIDE} pixels across."
         )
     ink = find_ink(picture)
     frame_height, frame_width = shape[1:]
     box = min(_fitted_box(frame_height), _fitted_box(frame_width))
-    height, width = _fit(ink.pixels.shape, box)
-    fitted = saturate(_resize(thicken(ink.pixels, box), height, width))
+    pen = thicken(ink, box)
+    height, width = _fit(pen.pixels.shape, box)
+    fitted = saturate(_resize(pen.pixels, height, width))
     top, left = _centre(fitted, frame_height, frame_width)
     centred = np.zeros((frame_height, frame_width), np.uint8)
     centred[top : top + height, left : left + width] = fitted
-    scale_y = ink.scale * ink.pixels.shape[0] / height
-    scale_x = ink.scale * ink.pixels.shape[1] / width
-    placement = Placement(ink.top - top * scale_y, ink.left - left * scale_x, scale_y, scale_x)
+    scale_y = pen.scale * pen.pixels.shape[0] / height
+    scale_x = pen.scale * pen.pixels.shape[1] / width
+    placement = Placement(pen.top - top * scale_y, pen.left - left * scale_x, scale_y, scale_x)
     steps = [
-        Step("drawn", "The picture", _small(picture.pixels)),
-        Step("cropped", "Cropped to the ink, light on dark", _small(ink.pixels)),
-        Step(f"{box} × {box}", f"Fitted into {box} × {box} pixels", fitted),
-        Step("centred", f"Its centre of mass in {frame_width} × {frame_height}", centred),
+        *_ink_steps(picture, ink, pen),
+        Step(f"{box} {TIMES} {box}", f"Fitted into {box} {TIMES} {box} pixels", fitted),
+        Step("centred", f"Its centre of mass in {frame_width} {TIMES} {frame_height}", centred),
     ]
     return _finish(_in_channels(centred, shape[0]), steps, placement, how)
+
+
+def _ink_steps(picture: Picture, ink: Ink, pen: Ink) -> list[Step]:
+    steps = [Step("drawn", "The picture", _small(picture.pixels))]
+    if ink.whole is not None:
+        steps.append(Step("ink", "The ink, without the paper's light and shadow", _small(ink.whole)))
+    steps.append(Step("cropped", "Cropped to the ink, light on dark", _small(ink.pixels)))
+    if pen is not ink:
+        steps.append(Step("thickened", "Its thin strokes drawn wider", _small(pen.pixels)))
+    return steps
 
 
 def _fitted_box(frame: int) -> int:
@@ -170,7 +180,7 @@ def _prepare_picture(picture: Picture, shape: InputShape, how: Preprocessing) ->
     values = _in_channels(np.asarray(scaled), shape[0])
     steps = [
         Step("drawn", "The picture", _small(picture.pixels)),
-        Step("resized", f"Its middle, in {width} × {height} pixels", _squeezed(values)),
+        Step("resized", f"Its middle, in {width} {TIMES} {height} pixels", _squeezed(values)),
     ]
     return _finish(values, steps, Placement(top, left, scale, scale), how)
 

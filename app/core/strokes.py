@@ -1,11 +1,23 @@
 """Strokes as strong and as wide as those of MNIST's pens."""
 
+from math import ceil
+
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage  # type: ignore[import-untyped]
 
 from app.core.images import Pixels
+from app.core.inking import Ink, crop
 
 # MNIST's own pictures reach at least this.
 _STRONG = 240
+
+# Strokes in MNIST are 2.5 pixels wide (median of the training pictures); 1 % are below 1.5.
+_THIN, _USUAL = 1.5, 2.2
+
+_FINER = 4
+_INKED = 80
 
 
 def saturate(pixels: Pixels) -> Pixels:
@@ -13,9 +25,44 @@ def saturate(pixels: Pixels) -> Pixels:
     strongest = int(pixels.max(initial=0))
     if strongest >= _STRONG or strongest == 0:
         return pixels
-    return np.rint(pixels * (255 / strongest)).astype(np.uint8)
+    stronger: Pixels = np.rint(pixels * (255 / strongest)).astype(np.uint8)
+    return stronger
 
 
-def thicken(pixels: Pixels, box: int) -> Pixels:
-    """TODO."""
-    return pixels
+def thicken(ink: Ink, box: int) -> Ink:
+    """Strokes too thin for MNIST's pens drawn anew with a usual one; others stay as they are.
+
+    The drawing is to be fitted into ``box`` pixels.
+    """
+    longer = max(ink.pixels.shape)
+    if longer < 1.5 * box:
+        return ink
+    inked = ink.pixels > _INKED
+    if stroke_width(inked) * box / longer >= _THIN:
+        return ink
+    return _redrawn(ink, box)
+
+
+def stroke_width(inked: NDArray[np.bool_]) -> float:
+    """The mean width of strokes (h, w) in pixels: twice their area by their outline's length.
+
+    The length is Crofton's: pi / 4 times the crossings of all rows and columns.
+    """
+    framed = np.pad(inked, 1)
+    crossings = np.count_nonzero(framed[1:] != framed[:-1])
+    crossings += np.count_nonzero(framed[:, 1:] != framed[:, :-1])
+    return 2 * int(inked.sum()) / max(np.pi / 4 * crossings, 1e-9)
+
+
+def _redrawn(ink: Ink, box: int) -> Ink:
+    """All that lies within the usual pen's radius of the strokes' middle, with soft edges."""
+    block = max(1, max(ink.pixels.shape) // (box * _FINER))
+    inked = Image.fromarray((ink.pixels > _INKED).astype(np.uint8) * 255)
+    coarse = np.asarray(inked.reduce(block)) > 0
+    wanted = _USUAL * max(coarse.shape) / box
+    reach = max(0.0, (wanted - stroke_width(coarse)) / 2)
+    margin = ceil(reach) + 1
+    distance = ndimage.distance_transform_edt(~np.pad(coarse, margin))
+    drawn = np.rint(np.clip(reach + 1 - distance, 0, 1) * 255).astype(np.uint8)
+    scale = ink.scale * block
+    return crop(Ink(drawn, ink.top - margin * scale, ink.left - margin * scale, scale))
