@@ -1,5 +1,5 @@
 // Reads a safetensors file: 8 bytes of length, a JSON header, raw numbers. The arrays are views
-// into the answer, nothing is copied.
+// into the answer wherever its alignment allows.
 
 /** @typedef {{shape: number[], data: Float32Array | Uint8Array}} Tensor */
 
@@ -21,8 +21,12 @@ export function readSafetensors(buffer) {
   for (const [name, { dtype, shape, data_offsets: [from, to] }] of Object.entries(entries)) {
     const ArrayType = ARRAYS[/** @type {keyof typeof ARRAYS} */ (dtype)];
     if (!ArrayType) throw new TypeError(`${name} has numbers of type ${dtype}, which isn't read.`);
-    const count = (to - from) / ArrayType.BYTES_PER_ELEMENT;
-    tensors.set(name, { shape, data: new ArrayType(buffer, start + from, count) });
+    const size = ArrayType.BYTES_PER_ELEMENT;
+    const aligned = (start + from) % size === 0;
+    const data = aligned
+      ? new ArrayType(buffer, start + from, (to - from) / size)
+      : new ArrayType(buffer.slice(start + from, start + to));
+    tensors.set(name, { shape, data });
   }
   return { tensors, metadata };
 }

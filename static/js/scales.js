@@ -50,7 +50,7 @@ export function format(value) {
   if (value === 0 || Object.is(value, -0)) return "0";
   const size = Math.abs(value);
   const text = size >= 0.001 && size < 10000 ? value.toFixed(4) : value.toExponential(3);
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−");
 }
 
 /**

@@ -48,7 +48,7 @@ export class Sketch {
   /** What is seen: what came after the last clear or picture, that picture included. */
   get visible() {
     const last = this.#acts.findLastIndex((act) => act.kind !== "stroke");
-    return this.#acts.slice(last + (this.#acts[last]?.kind === "clear" ? 1 : 0));
+    return this.#acts.slice(this.#acts[last]?.kind === "picture" ? last : last + 1);
   }
 
   /** The picture below the strokes, if any. */

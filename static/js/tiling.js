@@ -11,7 +11,6 @@
 
 const GAP = 2;
 const SMALLEST = 9;
-const MOST_ACROSS = 6;
 // A lone number needs no more room than this to show its colour.
 const LARGEST_NUMBER = 24;
 
@@ -24,16 +23,17 @@ const LARGEST_NUMBER = 24;
  * @returns {Tiling}
  */
 export function tile(count, map, room) {
-  let tiling = fit(1, count, map, room);
-  for (let across = 2; across <= MOST_ACROSS && tiling.shown < count; across++) {
+  let best = fit(1, count, map, room);
+  const most = Math.min(count, Math.floor((room.width + GAP) / (SMALLEST + GAP)));
+  for (let across = 2; across <= most; across++) {
     const next = fit(across, count, map, room);
-    if (next.width < SMALLEST) break;
-    tiling = next;
+    if (next.width > best.width) best = next;
   }
-  return tiling;
+  return best.width >= SMALLEST || count === 1 ? best : fill(count, map, room);
 }
 
 /**
+ * All maps in rows of so many.
  * @param {number} across
  * @param {number} count
  * @param {{width: number, height: number}} map
@@ -41,12 +41,34 @@ export function tile(count, map, room) {
  * @returns {Tiling}
  */
 function fit(across, count, map, room) {
-  const wide = Math.floor((room.width - GAP * (across - 1)) / across);
-  const widest = Math.min(wide, LARGEST_NUMBER * map.width, (room.height * map.width) / map.height);
-  const width = Math.max(1, Math.floor(widest));
-  const height = Math.max(1, Math.round((width * map.height) / map.width));
-  const rows = Math.max(1, Math.floor((room.height + GAP) / (height + GAP)));
-  return { across, shown: Math.min(count, rows * across), width, height, gap: GAP };
+  const rows = Math.ceil(count / across);
+  const high = (room.height - GAP * (rows - 1)) / rows;
+  const wide = (room.width - GAP * (across - 1)) / across;
+  const widest = Math.min(wide, LARGEST_NUMBER * map.width, (high * map.width) / map.height);
+  return { across, shown: count, ...sized(Math.floor(widest), map), gap: GAP };
+}
+
+/**
+ * As many of the smallest tiles as there is room for.
+ * @param {number} count
+ * @param {{width: number, height: number}} map
+ * @param {{width: number, height: number}} room
+ * @returns {Tiling}
+ */
+function fill(count, map, room) {
+  const size = sized(SMALLEST, map);
+  const across = Math.max(1, Math.floor((room.width + GAP) / (size.width + GAP)));
+  const rows = Math.max(1, Math.floor((room.height + GAP) / (size.height + GAP)));
+  return { across, shown: Math.min(count, rows * across), ...size, gap: GAP };
+}
+
+/**
+ * @param {number} width
+ * @param {{width: number, height: number}} map
+ */
+function sized(width, map) {
+  const whole = Math.max(1, width);
+  return { width: whole, height: Math.max(1, Math.floor((whole * map.height) / map.width)) };
 }
 
 /**

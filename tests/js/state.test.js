@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readView, writeView } from "../../static/js/address.js";
+import { Newest } from "../../static/js/newest.js";
+import { paintMap } from "../../static/js/painting.js";
+
+test("the address holds the view, and gives it back", () => {
+  /** @type {import("../../static/js/address.js").View} */
+  const view = { model: "digits", image: "ab12", layer: "conv2", channel: 0, scale: "layer" };
+  const url = writeView(new URL("http://here/?keep=1"), view);
+  assert.deepEqual(readView(url, "other"), view);
+  assert.equal(url.searchParams.get("keep"), "1");
+});
+
+test("a bare address is the default model with nothing chosen", () => {
+  const view = readView(new URL("http://here/?channel=x"), "digits");
+  assert.deepEqual(view, { model: "digits", image: null, layer: null, channel: null, scale: "map" });
+});
+
+test("of those that wait only the newest is worked on, one at a time", async () => {
+  /** @type {number[]} */
+  const done = [];
+  let running = 0;
+  const queue = new Newest(async (/** @type {number} */ item) => {
+    assert.equal(++running, 1);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    running--;
+    done.push(item);
+  });
+  for (const item of [1, 2, 3, 4]) queue.push(item);
+  await new Promise((resolve) => setTimeout(resolve, 40));
+  assert.deepEqual(done, [1, 4]);
+});
+
+test("each pixel has the colour of the number below it", () => {
+  const pixels = new Uint32Array(5 * 4).fill(9);
+  const colors = Uint32Array.from({ length: 256 }, (_, i) => i);
+  const map = { data: [0, 1, 2, 3, 4], start: 1, width: 2, height: 2 };
+  paintMap(pixels, 5, { left: 0, top: 0, width: 4, height: 4 }, map, { low: 0, high: 255 }, colors);
+  assert.deepEqual([...pixels], [
+    1, 1, 2, 2, 9,
+    1, 1, 2, 2, 9,
+    3, 3, 4, 4, 9,
+    3, 3, 4, 4, 9,
+  ]);
+});
