@@ -26,21 +26,21 @@ from models.registry import AS_MNIST, DIGITS, ModelCard, register
     )
 )
 class Digits(nn.Sequential):
-    """(batch, 1, 28, 28) -> (batch, 10) logits; 80,218 parameters."""
+    """(batch, 1, 28, 28) -> (batch, 10) logits; 86,618 parameters."""
 
     def __init__(self) -> None:
         super().__init__(
             OrderedDict(
-                conv1=nn.Conv2d(1, 24, kernel_size=5, padding=2),  # (24, 28, 28)
+                conv1=nn.Conv2d(1, 16, kernel_size=5, padding=2),  # (16, 28, 28)
                 relu1=nn.ReLU(),
-                pool1=nn.MaxPool2d(2),  # (24, 14, 14)
-                conv2=nn.Conv2d(24, 48, kernel_size=5, padding=2),  # (48, 14, 14)
+                pool1=nn.MaxPool2d(2),  # (16, 14, 14)
+                conv2=nn.Conv2d(16, 48, kernel_size=5, padding=2),  # (48, 14, 14)
                 relu2=nn.ReLU(),
                 pool2=nn.MaxPool2d(2),  # (48, 7, 7)
-                conv3=nn.Conv2d(48, 96, kernel_size=3, padding=1),  # (96, 7, 7)
+                conv3=nn.Conv2d(48, 128, kernel_size=3, padding=1),  # (128, 7, 7)
                 relu3=nn.ReLU(),
-                pool3=nn.MaxPool2d(2),  # (96, 3, 3)
-                flatten=nn.Flatten(),  # (864,)
-                fc1=nn.Linear(96 * 3 * 3, 10),
+                pool3=nn.MaxPool2d(2),  # (128, 3, 3)
+                flatten=nn.Flatten(),  # (1152,)
+                fc1=nn.Linear(128 * 3 * 3, 10),
             )
         )

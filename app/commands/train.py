@@ -31,7 +31,7 @@ RECIPE_OPTIONS: dict[str, dict[str, Any]] = {
     "augmentation": {
         "nargs": "*",
         "metavar": "NAME|JSON",
-        "help": 'changes to the images: names, or objects like \'{"name": "affine", "share": 0.5}\'',
+        "help": 'changes to the images: names, or JSON such as {"name": "affine", "share": 0.5}',
     },
     "validation_share": {"type": float, "help": "the share of images held out for validation"},
     "seed": {"type": int, "help": "all chance follows from it"},

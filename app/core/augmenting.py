@@ -17,6 +17,7 @@ from torch.nn import functional
 from app.core.errors import ConvScopeError
 
 Augmentation = Callable[[Tensor, Generator], Tensor]
+HIGHEST = 360  # of any parameter; rotation alone comes near it
 _augmentations: dict[str, Callable[..., Tensor]] = {}
 
 
@@ -58,22 +59,32 @@ def create_augmentation(entries: Iterable[Mapping[str, Any]]) -> Augmentation:
 
 
 def _create_step(entry: dict[str, Any]) -> Augmentation:
-    name, share = entry.pop("name", None), entry.pop("share", 1.0)
-    known = list_augmentations()
-    if name not in known:
-        raise BadAugmentation(f"No augmentation is called {name!r}. There are: {', '.join(known)}.")
-    if unknown := entry.keys() - known[name].keys():
-        raise BadAugmentation(
-            f"The augmentation {name!r} has no parameter {sorted(unknown)[0]!r}. "
-            f"It has: share, {', '.join(known[name])}."
-        )
+    name = entry.pop("name", None)
+    _check(name, entry)
+    share = entry.pop("share", 1.0)
     function = _augmentations[name]
 
     def step(images: Tensor, generator: Generator) -> Tensor:
-        chosen = _random(images, generator) < share
-        return torch.where(chosen, function(images, generator, **entry), images)
+        chosen = (_random(images, generator) < share).flatten().nonzero().flatten()
+        if not len(chosen):
+            return images
+        return images.index_copy(0, chosen, function(images[chosen], generator, **entry))
 
     return step
+
+
+def _check(name: object, parameters: dict[str, Any]) -> None:
+    known = list_augmentations()
+    if name not in known:
+        raise BadAugmentation(f"No augmentation is called {name!r}. There are: {', '.join(known)}.")
+    for key, value in parameters.items():
+        if key not in ("share", *known[name]):
+            having = ", ".join(known[name])
+            raise BadAugmentation(f"{name} has no parameter {key!r}. It has: share, {having}.")
+        highest = 1 if key == "share" else HIGHEST
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not 0 <= value <= highest:
+            raise BadAugmentation(f"{name}'s {key} is a number of 0 to {highest}, not {value!r}.")
 
 
 @augmentation
@@ -129,7 +140,7 @@ def thickness(
     """Take up to ``thinner`` pixels off each stroke's width, or add up to ``thicker``.
 
     Grey-level erosion and dilation on a copy of twice the size, whose return to the old size
-    smooths the edges. A step that would rub out more than a third of the ink is not done.
+    smooths the edges. A step that would rub out more than two thirds of the ink is not done.
     """
     large = functional.interpolate(images, scale_factor=2, mode="bilinear", align_corners=False)
     amount = _random(images, generator) * (thinner + thicker) - thinner
@@ -137,7 +148,7 @@ def thickness(
         large = torch.lerp(large, _dilate(large), (amount - step).clamp(0, 1))
     for step in range(math.ceil(thinner)):
         thin = torch.lerp(large, -_dilate(-large), (-amount - step).clamp(0, 1))
-        large = torch.where(_ink(thin) < _ink(large) * 2 / 3, large, thin)
+        large = torch.where(_ink(thin) < _ink(large) / 3, large, thin)
     return functional.avg_pool2d(large, 2)
 
 
@@ -150,7 +161,7 @@ def refit(images: Tensor, generator: Generator, size: float = 20.0, ink: float =
     """
     dark = images.amax(dim=1) > ink
     extent = torch.maximum(_extent(dark.any(dim=2)), _extent(dark.any(dim=1)))
-    zoom = torch.where(extent > 0, extent / size, 1.0)
+    zoom = torch.where(extent > 0, extent / max(size, 1.0), 1.0)
     mass = images.sum(dim=1) + 1e-9
     x, y = (_centre(mass.sum(dim=axis)) for axis in (1, 2))
     zero = torch.zeros_like(zoom)
@@ -181,7 +192,7 @@ def specks(
     noise = torch.empty_like(images).normal_(generator=generator)
     grainy = images + noise * grain * _random(images, generator)
     light = torch.empty_like(images).uniform_(generator=generator)
-    return torch.maximum(grainy, (1 - light / density).clamp(min=0)).clamp(0, 1)
+    return torch.maximum(grainy, (1 - light / max(density, 1e-9)).clamp(min=0)).clamp(0, 1)
 
 
 def _random(images: Tensor, generator: Generator) -> Tensor:
@@ -210,7 +221,7 @@ def _blur(images: Tensor, radius: float) -> Tensor:
 
 def _gaussian(length: int, radius: float, like: Tensor) -> Tensor:
     places = torch.arange(length, device=like.device, dtype=like.dtype)
-    weights = torch.exp(-0.5 * ((places[:, None] - places) / radius) ** 2)
+    weights = torch.exp(-0.5 * ((places[:, None] - places) / max(radius, 1e-3)) ** 2)
     return weights / weights.sum(dim=1, keepdim=True)
 
 

@@ -24,6 +24,7 @@ def card_of_run(recipe: Recipe, finished: Finished, name: str) -> ModelCard:
         default=blank.default and not own,
         dataset=recipe.dataset,
         classes=find_dataset(recipe.dataset).classes,
+        weights=f"{name}.safetensors",
         recipe=recipe.to_dict(),
         metrics={
             "validation_accuracy": finished.validation_accuracy,

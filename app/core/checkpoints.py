@@ -3,7 +3,6 @@
 import json
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -30,13 +29,15 @@ def decode_weights(content: bytes) -> dict[str, Tensor]:
 
 
 def save_model(folder: Path, card: ModelCard, weights: dict[str, Tensor]) -> Path:
-    """Write ``<name>.safetensors`` and ``<name>.json`` into ``folder``; returns the card's path.
+    """Write the card as ``<name>.json`` and the weights beside it; returns the card's path.
 
-    The card comes last, so that whoever finds a card finds its weights.
+    The card comes last, so that whoever finds a card finds its weights. A card that names no
+    weights raises ValueError.
     """
+    if card.weights is None:
+        raise ValueError(f"The card of {card.name} names no file for its weights.")
     folder.mkdir(parents=True, exist_ok=True)
-    card = replace(card, weights=f"{card.name}.safetensors")
-    write_atomically(folder / f"{card.name}.safetensors", encode_weights(weights))
+    write_atomically(folder / card.weights, encode_weights(weights))
     path = folder / f"{card.name}.json"
     write_atomically(path, card.to_json().encode())
     return path
