@@ -1,0 +1,104 @@
+"""A real browser on the real server. Every page is watched: a message on its console or a request
+to another host fails the test, whatever it was about."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.browser.drawing import Point
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+
+
+@dataclass
+class Watched:
+    """A page and what it did besides what the test asked of it."""
+
+    page: Page
+    complaints: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def expect(self, part: str) -> None:
+        """Allow console messages that contain ``part``: the browser's own word of a refusal."""
+        self.expected.append(part)
+
+    def note(self, complaint: str) -> None:
+        if not any(part in complaint for part in self.expected):
+            self.complaints.append(complaint)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(found for name in names if (found := shutil.which(name)))
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+OpenPage = Callable[..., Any]
+
+
+@pytest.fixture
+def open_page(browser: Browser, server: str) -> Iterator[OpenPage]:
+    """A function that opens a path in a context of its own and returns the watched page."""
+    opened: list[Watched] = []
+
+    def open_(path: str = "/", width: int = 1280, height: int = 840, **options: Any) -> Watched:
+        context = browser.new_context(
+            base_url=server, viewport={"width": width, "height": height}, **options
+        )
+        watched = Watched(context.new_page())
+        opened.append(watched)
+        watch(watched, server)
+        watched.page.goto(path)
+        return watched
+
+    yield open_
+    for watched in opened:
+        watched.page.context.close()
+    assert [watched.complaints for watched in opened if watched.complaints] == []
+
+
+def watch(watched: Watched, server: str) -> None:
+    def on_console(message: ConsoleMessage) -> None:
+        watched.note(f"console {message.type}: {message.text}")
+
+    page = watched.page
+    page.on("console", on_console)
+    page.on("pageerror", lambda error: watched.note(f"error: {error}"))
+    page.on(
+        "request",
+        lambda request: (
+            request.url.startswith((server, "data:", "blob:"))
+            or watched.note(f"asked another host: {request.url}")
+        ),
+    )
+
+
+@pytest.fixture
+def explore(open_page: OpenPage) -> Watched:
+    watched: Watched = open_page("/")
+    watched.page.wait_for_selector("html[data-ready]")
+    return watched
+
+
+@contextmanager
+def pen_down(page: Page, point: Point) -> Iterator[None]:
+    page.mouse.move(*point)
+    page.mouse.down()
+    yield
+    page.mouse.up()

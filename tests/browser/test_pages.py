@@ -1,0 +1,83 @@
+"""The other pages, and every page in rooms of all sizes."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.drawing import on_page
+
+
+@pytest.mark.parametrize("path", ["/", "/models", "/models/digits", "/docs"])
+@pytest.mark.parametrize("width", [360, 1280, 2560])
+def test_no_page_scrolls_sideways(open_page: OpenPage, path: str, width: int) -> None:
+    page = open_page(path, width=width).page
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_explore_shows_its_point_without_scrolling(open_page: OpenPage) -> None:
+    page = open_page("/?layer=conv2&channel=1").page
+    page.wait_for_selector("html[data-ready]")
+    expect(page.locator("map-inspector")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollHeight") <= 840
+
+
+def test_a_finger_draws_and_the_page_stays(open_page: OpenPage) -> None:
+    page = open_page("/", width=360, height=640, has_touch=True, is_mobile=True).page
+    page.wait_for_selector("html[data-ready]")
+    client = page.context.new_cdp_session(page)
+    path = [on_page(page, (140, y)) for y in range(40, 240, 10)]
+    for kind, points in (
+        ("touchStart", path[:1]),
+        *(("touchMove", [point]) for point in path),
+        ("touchEnd", []),
+    ):
+        touches = [{"x": x, "y": y} for x, y in points]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+    expect(page.locator(".answer-label")).to_have_text("1")
+    assert page.evaluate("scrollY") == 0
+    small = page.locator("button:visible, select:visible, a.control:visible").evaluate_all(
+        """all => all.filter(one => !one.closest('.tiles, header, .pad-hint') && !one.matches('.link'))
+          .map(one => [one.id || one.textContent, one.getBoundingClientRect()])
+          .filter(([, box]) => box.height < 44 || box.width < 43).map(([name]) => name)"""
+    )
+    assert small == []
+
+
+def test_the_theme_follows_the_system_and_can_be_changed(open_page: OpenPage) -> None:
+    page = open_page("/", color_scheme="dark").page
+    root = page.locator("html")
+    expect(root).to_have_attribute("data-theme", "dark")
+    button = page.locator("#theme")
+    button.click()
+    expect(root).to_have_attribute("data-theme", "light")
+    page.reload()
+    expect(root).to_have_attribute("data-theme", "light")
+    expect(button).to_have_attribute("aria-label", "Theme: light. Switch to dark.")
+
+
+def test_every_control_has_a_name(open_page: OpenPage) -> None:
+    page = open_page("/?layer=conv2&channel=1").page
+    page.wait_for_selector("html[data-ready]")
+    nameless = page.locator("button, input, select, a, canvas[tabindex]").evaluate_all(
+        """all => all.filter(one => !(one.getAttribute('aria-label') || one.textContent.trim()
+          || one.labels?.length)).map(one => one.outerHTML)"""
+    )
+    assert nameless == []
+
+
+def test_the_documented_examples_work_in_the_page(open_page: OpenPage) -> None:
+    page = open_page("/docs").page
+    page.locator("#operations-predictions-predict_api_v1_predict_post").click()
+    page.get_by_role("button", name="Execute").first.click()
+    answer = page.locator(".live-responses-table .response .microlight").first
+    expect(answer).to_contain_text('"label": "7"')
+
+
+def test_a_card_tells_what_was_measured(open_page: OpenPage) -> None:
+    page = open_page("/models").page
+    page.get_by_role("link", name="Digits", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Digits")
+    expect(page.locator("main")).to_contain_text("test accuracy")
+    page.get_by_role("link", name="conv2", exact=True).click()
+    expect(page.locator("map-inspector h2")).to_have_text("conv2")
