@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+import torch
 from torch import nn
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -93,7 +94,9 @@ def create_network(name: str) -> nn.Module:
 def blank_card(network: str) -> ModelCard:
     """The card of an untrained network, its parameters counted."""
     create, card = _networks[network]
-    return replace(card, parameters=sum(p.numel() for p in create().parameters()))
+    with torch.device("meta"):  # neither memory nor random numbers are spent on counting
+        parameters = create().parameters()
+    return replace(card, parameters=sum(p.numel() for p in parameters))
 
 
 def list_networks() -> list[str]:

@@ -75,10 +75,9 @@ def read_recipe(options: argparse.Namespace) -> Recipe:
     if options.recipe:
         values = Recipe.from_json(_read_file(options.recipe)).to_dict()
     given = {key: getattr(options, key) for key in RECIPE_OPTIONS}
-    values |= {key: value for key, value in given.items() if value is not None}
-    if "augmentation" in values:
-        values["augmentation"] = [_read_entry(entry) for entry in values["augmentation"]]
-    return Recipe.from_dict(values)
+    if given["augmentation"] is not None:
+        given["augmentation"] = [_read_entry(entry) for entry in given["augmentation"]]
+    return Recipe.from_dict(values | {key: v for key, v in given.items() if v is not None})
 
 
 def _read_file(path: Path) -> str:
@@ -88,13 +87,11 @@ def _read_file(path: Path) -> str:
         raise BadRecipe(f"The recipe {path} can't be read: {error}.") from error
 
 
-def _read_entry(entry: str | dict[str, Any]) -> dict[str, Any]:
-    if isinstance(entry, dict):
-        return entry
+def _read_entry(entry: str) -> Any:  # noqa: ANN401
     if not entry.startswith("{"):
-        return {"name": entry}
+        return entry
     try:
-        return dict(json.loads(entry))
+        return json.loads(entry)
     except json.JSONDecodeError as error:
         raise BadRecipe(f"The augmentation {entry!r} is not JSON: {error}.") from error
 

@@ -25,7 +25,7 @@ class Recipe:
     """How to train; all keys but the first two have defaults. Bad values raise BadRecipe.
 
     ``learning_rate`` is the highest of the ``schedule``. ``augmentation`` lists entries such as
-    {"name": "affine", "rotation": 10.0, "share": 0.5}, which augmenting.py explains.
+    {"name": "affine", "rotation": 10.0, "share": 0.5}, or names alone, for augmenting.py.
     ``validation_share`` of the training images are held out, picked by ``seed``.
     """
 
@@ -44,7 +44,7 @@ class Recipe:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "augmentation", tuple(self.augmentation))
+        object.__setattr__(self, "augmentation", _as_entries(self.augmentation))
         _check_names(self)
         _check_numbers(self)
         create_augmentation(self.augmentation)
@@ -74,9 +74,10 @@ class Recipe:
             values = json.loads(text)
         except json.JSONDecodeError as error:
             raise BadRecipe(f"The recipe is not JSON: {error}.") from error
-        if not isinstance(values, dict):
+        recipe = values.get("recipe", values) if isinstance(values, dict) else None
+        if not isinstance(recipe, dict):
             raise BadRecipe('A recipe is a JSON object such as {"network": ..., "dataset": ...}.')
-        return cls.from_dict(values.get("recipe", values))
+        return cls.from_dict(recipe)
 
 
 def list_optimizers() -> list[str]:
@@ -131,6 +132,17 @@ _SCHEDULES: dict[str, Schedule] = {
 }
 
 
+def _as_entries(augmentation: object) -> tuple[dict[str, Any], ...]:
+    """Entries as dictionaries; a name alone is an entry without parameters."""
+    if not isinstance(augmentation, (list, tuple)):
+        raise BadRecipe(f"augmentation is a list, not {augmentation!r}.")
+    entries = [{"name": entry} if isinstance(entry, str) else entry for entry in augmentation]
+    for entry in entries:
+        if not isinstance(entry, dict):
+            raise BadRecipe(f"An entry of augmentation is an object or a name, not {entry!r}.")
+    return tuple(dict(entry) for entry in entries)
+
+
 def _check_names(recipe: Recipe) -> None:
     choices = {
         "network": list_networks(),
@@ -138,6 +150,8 @@ def _check_names(recipe: Recipe) -> None:
         "optimizer": list_optimizers(),
         "schedule": list_schedules(),
     }
+    if not isinstance(recipe.device, str):
+        raise BadRecipe(f"device is a name such as auto or cpu, not {recipe.device!r}.")
     for key, names in choices.items():
         if getattr(recipe, key) not in names:
             raise BadRecipe(

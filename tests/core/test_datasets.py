@@ -1,0 +1,96 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.core.datasets import Split, UnknownDataset, list_datasets, load_split, split_off
+from app.core.errors import DatasetUnavailable
+from app.core.torchvision_operators import declare_torchvision_operators
+
+NOWHERE = Path("/nonexistent")
+
+
+def numbered(n: int) -> Split:
+    return Split(torch.arange(n, dtype=torch.uint8).reshape(n, 1, 1, 1), torch.arange(n))
+
+
+def test_optdigits_needs_no_files_and_looks_like_mnist() -> None:
+    train, test = (load_split("optdigits", part, NOWHERE) for part in ("train", "test"))
+    assert train.images.shape == (1437, 1, 28, 28)
+    assert test.images.shape == (360, 1, 28, 28)
+    assert train.images.dtype == torch.uint8
+    assert train.labels.dtype == torch.int64
+    assert set(train.labels.tolist()) == set(range(10))
+    frame = train.images.clone()
+    frame[:, :, 4:24, 4:24] = 0
+    assert not frame.any()
+
+
+def test_optdigits_are_the_digits_of_scikit_learn_enlarged() -> None:
+    from sklearn.datasets import load_digits
+
+    split = load_split("optdigits", "test", NOWHERE)
+    inner = split.images[:, 0, 4:24, 4:24].float()
+    small = torch.nn.functional.adaptive_avg_pool2d(inner[:, None], 8)[:, 0] / 255 * 16
+    expected = torch.from_numpy(load_digits().images[-360:]).float()
+    assert torch.corrcoef(torch.stack([small.flatten(), expected.flatten()]))[0, 1] > 0.95
+    assert split.labels.tolist() == load_digits().target[-360:].tolist()
+
+
+def test_splitting_off_keeps_every_image_once_with_its_label() -> None:
+    rest, held_out = split_off(numbered(100), 0.2, seed=3)
+    assert (len(rest), len(held_out)) == (80, 20)
+    together = torch.cat([rest.labels, held_out.labels])
+    assert sorted(together.tolist()) == list(range(100))
+    assert rest.images.flatten().tolist() == rest.labels.tolist()
+
+
+def test_the_seed_decides_what_is_split_off() -> None:
+    first, again, other = (split_off(numbered(100), 0.2, seed)[1].labels for seed in (1, 1, 2))
+    assert first.equal(again)
+    assert not first.equal(other)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.0])
+def test_a_share_outside_of_0_to_1_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        split_off(numbered(10), share, seed=0)
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(UnknownDataset, match="optdigits"):
+        load_split("nist", "train", NOWHERE)
+    assert list_datasets()[:2] == ["mnist", "optdigits"]
+
+
+def test_what_cannot_be_downloaded_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare_torchvision_operators()
+    from torchvision.datasets import MNIST
+
+    def offline(self: object) -> None:
+        raise RuntimeError("no route to host")
+
+    monkeypatch.setattr(MNIST, "download", offline)
+    with pytest.raises(DatasetUnavailable, match="CONVSCOPE_DATASETS_DIR"):
+        load_split("mnist", "train", tmp_path)
+
+
+def write_idx(path: Path, values: torch.Tensor) -> None:
+    header = bytes([0, 0, 8, values.ndim])
+    sizes = b"".join(size.to_bytes(4, "big") for size in values.shape)
+    path.write_bytes(header + sizes + values.numpy().tobytes())
+
+
+def test_mnist_is_read_in_torchvision_s_layout(tmp_path: Path) -> None:
+    raw = tmp_path / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    images = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8)
+    labels = torch.tensor([7, 2, 1, 0, 4], dtype=torch.uint8)
+    for part in ("train", "t10k"):
+        write_idx(raw / f"{part}-images-idx3-ubyte", images)
+        write_idx(raw / f"{part}-labels-idx1-ubyte", labels)
+    split = load_split("mnist", "train", tmp_path)
+    assert split.images.equal(images.unsqueeze(1))
+    assert split.labels.tolist() == [7, 2, 1, 0, 4]

@@ -1,0 +1,56 @@
+import math
+
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
+from torch import nn
+
+from app.core.datasets import Split
+from app.core.evaluating import compute_logits, evaluate, score, to_input
+from models.registry import Preprocessing
+
+PLAIN = Preprocessing("picture", (0.0,), (1.0,))
+
+
+def test_scores_agree_with_scikit_learn() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(0, 5, (400,), generator=generator)
+    logits = torch.randn(400, 5, generator=generator) + 2 * nn.functional.one_hot(labels, 5)
+    evaluation = score(logits, labels)
+    predicted = logits.argmax(dim=1)
+    expected = confusion_matrix(labels, predicted)
+    assert evaluation.confusion.tolist() == expected.tolist()
+    assert evaluation.accuracy == pytest.approx(accuracy_score(labels, predicted))
+    assert evaluation.loss == pytest.approx(log_loss(labels, logits.double().softmax(dim=1)))
+    recall = expected.diagonal() / expected.sum(axis=1)
+    assert evaluation.class_accuracy == pytest.approx(recall.tolist())
+
+
+def test_a_class_without_images_has_no_accuracy() -> None:
+    evaluation = score(torch.eye(3)[:2], torch.tensor([0, 1]))
+    assert evaluation.accuracy == 1
+    assert evaluation.class_accuracy[:2] == [1, 1]
+    assert math.isnan(evaluation.class_accuracy[2])
+    assert evaluation.confusion.shape == (3, 3)
+
+
+def test_inputs_are_normalised_per_channel() -> None:
+    images = torch.tensor([0.5, 0.25, 1.0]).reshape(1, 3, 1, 1)
+    rgb = Preprocessing("picture", (0.5, 0.0, 0.2), (0.5, 0.25, 0.4))
+    assert to_input(images, rgb).flatten().tolist() == pytest.approx([0, 1, 2])
+
+
+def test_batches_make_no_difference_and_the_network_is_in_evaluation_mode() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(16, 3)).train()
+    images = torch.randint(0, 256, (10, 1, 4, 4), dtype=torch.uint8)
+    together = compute_logits(network, images, PLAIN)
+    torch.testing.assert_close(compute_logits(network, images, PLAIN, batch_size=3), together)
+    torch.testing.assert_close(together, network[2](images.flatten(1) / 255).detach())
+
+
+def test_evaluating_counts_every_image_once() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    images = torch.randint(0, 256, (11, 1, 4, 4), dtype=torch.uint8)
+    labels = torch.arange(11) % 3
+    evaluation = evaluate(network, Split(images, labels), PLAIN)
+    assert evaluation.confusion.sum(dim=1).tolist() == [4, 4, 3]

@@ -1,0 +1,235 @@
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from app.core.averaging import Average
+from app.core.datasets import load_split
+from app.core.devices import UnavailableDevice, choose_device, choose_precision
+from app.core.evaluating import evaluate
+from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, Started
+from app.core.learner import Learner
+from app.core.recipes import Recipe, create_optimizer, find_schedule, list_optimizers
+from app.core.training import Diverged, load_parts, train
+from models.registry import blank_card, create_network
+
+NOWHERE = Path("/nonexistent")
+TINY = Recipe(
+    network="convnet-revisited",
+    dataset="optdigits",
+    epochs=2,
+    learning_rate=0.004,
+    validation_share=0.2,
+    augmentation=({"name": "affine", "share": 0.5}, {"name": "specks"}),
+)
+
+
+@pytest.fixture(scope="module")
+def events() -> list[Event]:
+    return list(train(TINY, NOWHERE))
+
+
+def finished(events: list[Event]) -> Finished:
+    (event,) = [event for event in events if isinstance(event, Finished)]
+    return event
+
+
+def test_events_come_in_the_order_of_the_work(events: list[Event]) -> None:
+    batches = math.ceil((1437 - round(0.2 * 1437)) / TINY.batch_size)
+    epoch = [BatchDone] * batches + [EpochDone, Snapshot]
+    assert [type(event) for event in events] == [Started, Snapshot, *epoch, *epoch, Finished]
+
+
+def test_the_start_tells_what_will_be_trained(events: list[Event]) -> None:
+    started = events[0]
+    assert isinstance(started, Started)
+    assert started.parameters == 28_938
+    assert started.training_images + started.validation_images == 1437
+    assert started.validation_images == round(0.2 * 1437)
+
+
+def test_progress_grows_evenly_to_one(events: list[Event]) -> None:
+    progress = [event.progress for event in events if isinstance(event, BatchDone)]
+    assert progress == pytest.approx([(i + 1) / len(progress) for i in range(len(progress))])
+
+
+def test_a_short_training_learns(events: list[Event]) -> None:
+    first, last = (event for event in events if isinstance(event, EpochDone))
+    assert last.validation_accuracy > max(0.7, first.validation_accuracy)
+    assert last.train_loss < first.train_loss
+
+
+def test_the_weights_are_those_that_were_validated(events: list[Event]) -> None:
+    end = finished(events)
+    network = create_network(TINY.network)
+    network.load_state_dict(end.weights)
+    validation = load_parts(TINY, NOWHERE)[1]
+    again = evaluate(network, validation, blank_card(TINY.network).preprocessing)
+    assert again.accuracy == end.validation_accuracy
+    assert again.loss == pytest.approx(end.validation_loss, rel=1e-5)
+
+
+def test_the_best_epoch_is_kept(events: list[Event]) -> None:
+    end = finished(events)
+    epochs = [event for event in events if isinstance(event, EpochDone)]
+    assert end.validation_accuracy == max(epoch.validation_accuracy for epoch in epochs)
+    (kept,) = [e for e in events if isinstance(e, Snapshot) and e.epoch == end.epoch]
+    assert all(kept.weights[name].equal(value) for name, value in end.weights.items())
+
+
+def test_the_same_recipe_gives_the_same_weights_bit_for_bit(events: list[Event]) -> None:
+    torch.manual_seed(12345)  # nothing outside may matter
+    again = finished(list(train(TINY, NOWHERE)))
+    assert all(again.weights[name].equal(value) for name, value in finished(events).weights.items())
+
+
+def test_training_leaves_the_global_random_state_alone() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    run = train(TINY, NOWHERE)
+    for _ in range(4):
+        next(run)
+    assert torch.rand(3).equal(expected)
+
+
+def test_another_seed_gives_other_weights(events: list[Event]) -> None:
+    other = snapshots(train(replace(TINY, seed=1), NOWHERE))
+    first = snapshots(iter(events))
+    assert not next(other).weights["conv1.weight"].equal(next(first).weights["conv1.weight"])
+
+
+def snapshots(events: Iterator[Event]) -> Iterator[Snapshot]:
+    return (event for event in events if isinstance(event, Snapshot))
+
+
+def test_snapshots_do_not_change_later(events: list[Event]) -> None:
+    kept = list(snapshots(iter(events)))
+    assert [snapshot.epoch for snapshot in kept] == [0, 1, 2]
+    weights = [snapshot.weights["fc1.weight"] for snapshot in kept]
+    assert not weights[0].equal(weights[1])
+    assert not weights[1].equal(weights[2])
+    assert all(weight.is_contiguous() for weight in kept[2].weights.values())
+
+
+def test_only_the_train_part_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+
+    def noted(name: str, part: str, root: Path) -> object:
+        read.append(part)
+        return load_split("optdigits", "train", root)
+
+    monkeypatch.setattr("app.core.training.load_split", noted)
+    list(train(replace(TINY, epochs=1), NOWHERE))
+    assert read == ["train"]
+
+
+def test_who_stops_listening_stops_the_training() -> None:
+    run = train(TINY, NOWHERE)
+    assert isinstance(next(run), Started)
+    run.close()  # type: ignore[attr-defined]
+    with pytest.raises(StopIteration):
+        next(run)
+
+
+@pytest.mark.parametrize("loss", [math.nan, math.inf])
+def test_a_diverged_training_says_what_to_do(loss: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Learner, "step", lambda learner, indices: loss)
+    with pytest.raises(Diverged, match="lower learning rate"):
+        list(train(TINY, NOWHERE))
+
+
+@pytest.mark.parametrize("optimizer", list_optimizers())
+def test_one_step_is_torch_s_step(optimizer: str) -> None:
+    recipe = replace(TINY, optimizer=optimizer, schedule="constant", augmentation=())
+    training = load_parts(recipe, NOWHERE)[0]
+    learner = Learner(recipe, training)
+    network = create_network(recipe.network)
+    network.load_state_dict(learner.network.state_dict())
+    indices = next(learner.shuffle())
+    loss = nn.functional.cross_entropy(
+        network(training.images[indices] / 255), training.labels[indices]
+    )
+    loss.backward()  # type: ignore[no-untyped-call]
+    create_optimizer(recipe, network).step()
+    assert learner.step(indices) == pytest.approx(loss.item(), rel=1e-4)
+    for trained, expected in zip(learner.network.parameters(), network.parameters(), strict=True):
+        torch.testing.assert_close(trained, expected, rtol=1e-3, atol=2e-3)
+
+
+def test_an_epoch_visits_every_image_once() -> None:
+    learner = Learner(TINY, load_parts(TINY, NOWHERE)[0])
+    first, second = (torch.cat(list(learner.shuffle())) for _ in range(2))
+    assert first.sort().values.equal(torch.arange(len(learner.labels)))
+    assert not first.equal(second)
+
+
+def test_the_average_follows_its_formula() -> None:
+    network = nn.Linear(1, 1, bias=False)
+    values = [2.0, -1.0, 4.0, 0.5]
+    nn.init.constant_(network.weight, 1.0)
+    average, expected = Average(network, decay=0.2), 1.0
+    for n, value in enumerate(values):
+        nn.init.constant_(network.weight, value)
+        average.update(network)
+        decay = min(0.2, (1 + n) / (10 + n))
+        expected = decay * expected + (1 - decay) * value
+    assert average.network.get_parameter("weight").item() == pytest.approx(expected)
+
+
+def test_the_average_copies_what_is_not_trained() -> None:
+    network = nn.BatchNorm1d(2)
+    average = Average(network, decay=0.9)
+    network(torch.randn(8, 2))
+    average.update(network)
+    assert average.network.get_buffer("running_mean").equal(network.get_buffer("running_mean"))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("constant", [1, 1, 1]), ("cosine", [1, 0.5, 0]), ("one-cycle", [0.1, None, 0])],
+)
+def test_schedules_begin_and_end_where_they_should(name: str, expected: list[float]) -> None:
+    for progress, value in zip((0, 0.5, 1), expected, strict=True):
+        if value is not None:
+            assert find_schedule(name)(progress) == pytest.approx(value)
+
+
+def test_one_cycle_rises_to_the_top_and_falls() -> None:
+    shares = [find_schedule("one-cycle")(step / 1000) for step in range(1001)]
+    top = shares.index(max(shares))
+    assert max(shares) == pytest.approx(1)
+    assert shares[: top + 1] == sorted(shares[: top + 1])
+    assert shares[top:] == sorted(shares[top:], reverse=True)
+
+
+def test_a_device_that_is_not_there_is_refused_in_words() -> None:
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type in ("cpu", "cuda", "mps")
+    with pytest.raises(UnavailableDevice, match="Use auto or"):
+        choose_device("abacus")
+
+
+def test_choosing_the_precision_leaves_the_network_alone() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(4, 2))
+    before = [parameter.clone() for parameter in network.parameters()]
+    chosen = choose_precision(network, torch.rand(8, 1, 2, 2), torch.zeros(8, dtype=torch.long))
+    assert chosen in (torch.float32, torch.bfloat16)
+    assert all(map(torch.equal, before, network.parameters()))
+    assert all(parameter.grad is None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(("half", "chosen"), [(0.9, torch.float32), (0.3, torch.bfloat16)])
+def test_bfloat16_is_chosen_where_it_is_clearly_faster(
+    half: float, chosen: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seconds(network: object, inputs: object, labels: object, dtype: torch.dtype) -> float:
+        return half if dtype == torch.bfloat16 else 1.0
+
+    monkeypatch.setattr("app.core.devices._time_step", seconds)
+    nothing = torch.zeros(0)
+    assert choose_precision(nn.Identity(), nothing, nothing) == chosen
