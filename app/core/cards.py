@@ -1,5 +1,6 @@
 """The card of a model that a run has made: what it was trained on, how, and how good it is."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from app.core.datasets import find_dataset
@@ -42,7 +43,6 @@ def with_test(card: ModelCard, evaluation: Evaluation) -> ModelCard:
     return replace(card, metrics={**card.metrics, **measured})
 
 
-def with_drawings(card: ModelCard, evaluations: dict[str, Evaluation]) -> ModelCard:
+def with_drawings(card: ModelCard, accuracies: Mapping[str, float]) -> ModelCard:
     """The card with the accuracy on each kind of drawing."""
-    shares = {kind: evaluation.accuracy for kind, evaluation in evaluations.items()}
-    return replace(card, metrics={**card.metrics, "drawings": shares})
+    return replace(card, metrics={**card.metrics, "drawings": dict(accuracies)})

@@ -37,6 +37,10 @@ class Split:
         """The images and labels at ``indices``, an int64 tensor (k,)."""
         return Split(self.images[indices], self.labels[indices])
 
+    def first(self, count: int) -> "Split":
+        """The first ``count`` images and labels, or all if there are fewer."""
+        return Split(self.images[:count], self.labels[:count])
+
 
 @dataclass(frozen=True)
 class Dataset:
