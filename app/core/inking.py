@@ -12,7 +12,7 @@ from PIL import Image
 from app.core.errors import EmptyDrawing
 from app.core.images import Picture, Pixels
 from app.core.lighting import ink_share
-from app.core.parts import drawing_mask
+from app.core.parts import drawing_mask, stroke_width
 from app.core.tones import Tones, flat_tones, most_contrast
 
 NOTHING_DRAWN = "There is nothing drawn yet: draw something, or choose a picture with a digit."
@@ -21,11 +21,16 @@ NO_INK = (
     "and in better light."
 )
 
-_WORKING_SIDE = 256
 _PARTS_SIDE = 96
 
-# A photographed digit that is smaller than this, at working size, gets a closer look.
-_SMALL = 110
+# A photo is looked at twice, at these sizes: as a whole, then the drawing and some paper around.
+_FIRST_LOOK, _SECOND_LOOK = 192, 224
+_AROUND = 0.35
+
+# Strokes are narrower than this share of a photo's longer side.
+_WIDEST_STROKE = 0.22
+
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,28 +82,44 @@ def crop(ink: Ink) -> Ink:
 
 
 def _photographed(grey: Image.Image) -> Ink:
-    ink = _lit((0, 0, grey.width, grey.height), grey)
-    longer = max(ink.pixels.shape)
-    if longer >= _SMALL or ink.scale == 1:
-        return ink
-    margin = 0.7 * longer * ink.scale
+    """The drawing in a photo. Raises EmptyDrawing."""
+    longer = max(grey.size)
+    whole = (0, 0, grey.width, grey.height)
+    first = _lit(grey, whole, _FIRST_LOOK, _WIDEST_STROKE * longer)
+    stroke = stroke_width(first.pixels > 127) * first.scale
+    try:
+        # What is known of the strokes by now tells them from shadows, which are wider.
+        second = _lit(grey, _around(first, grey), _SECOND_LOOK, min(3 * stroke, _WIDEST_STROKE * longer))
+    except EmptyDrawing:
+        return first
+    return second if _amount(second) > 0.5 * _amount(first) else first
+
+
+def _around(ink: Ink, grey: Image.Image) -> Box:
+    """The drawing's left, top, right and bottom in the photo, with some paper."""
     height, width = (side * ink.scale for side in ink.pixels.shape)
+    margin = _AROUND * max(height, width) + 8
     left, top = max(0, int(ink.left - margin)), max(0, int(ink.top - margin))
     right = min(grey.width, ceil(ink.left + width + margin))
     bottom = min(grey.height, ceil(ink.top + height + margin))
-    try:
-        closer = _lit((left, top, right, bottom), grey)
-    except EmptyDrawing:
-        return ink
-    return Ink(closer.pixels, closer.top, closer.left, closer.scale, ink.whole)
+    return left, top, right, bottom
 
 
-def _lit(box: tuple[int, int, int, int], grey: Image.Image) -> Ink:
-    """The drawing in a part of a photo: left, top, right and bottom in pixels."""
+def _amount(ink: Ink) -> float:
+    """How much ink there is, in pixels of the picture."""
+    return float(ink.pixels.sum(dtype=np.float64)) * ink.scale**2 / 255
+
+
+def _lit(grey: Image.Image, box: Box, side: int, widest: float) -> Ink:
+    """The drawing in a box of a photo, looked at with ``side`` pixels along its longer side.
+
+    Strokes are narrower than ``widest`` pixels of the photo.
+    """
     left, top, right, bottom = box
-    scale = max(1.0, max(right - left, bottom - top) / _WORKING_SIDE)
+    scale = max(1.0, max(right - left, bottom - top) / side)
     size = (max(1, round((right - left) / scale)), max(1, round((bottom - top) / scale)))
-    share = ink_share(np.asarray(grey.resize(size, Image.Resampling.BOX, box)))
+    values = np.asarray(grey.resize(size, Image.Resampling.BOX, box))
+    share = ink_share(values, max(5, round(widest / scale)))
     mask = drawing_mask(np.where(share > 0.2, share, 0))
     drawing = share if mask is None else np.where(mask, share, 0)
     drawing = np.rint(np.where(drawing > 0.1, drawing, 0) * 255).astype(np.uint8)

@@ -12,29 +12,26 @@ from scipy import ndimage  # type: ignore[import-untyped]
 
 Grey = NDArray[np.float32]
 
-# Strokes are narrower than this share of the picture's longer side.
-_WIDEST_STROKE = 0.22
-
 # Fainter ink than this share of the paper's brightness is not told from paper.
 _FAINTEST = 0.05
 
 
-def ink_share(grey: NDArray[np.uint8]) -> Grey:
+def ink_share(grey: NDArray[np.uint8], widest: int) -> Grey:
     """How much of the light each pixel of a grey picture (h, w) swallows: 0 paper, 1 solid ink.
 
-    The picture should be at most some 256 pixels a side. All zeros where no ink stands out.
+    Strokes are narrower than ``widest`` pixels. The picture should be at most some 256 pixels a
+    side. All zeros where no ink stands out.
     """
     values = grey.astype(np.float32)
     noise = _noise(values)
-    surface = _surface(values)
-    if _ink_is_lighter(values, surface):
-        values, surface = 255 - values, 255 - surface
-    even = values / np.maximum(surface, 8)
-    calm = ndimage.gaussian_filter(even, 0.6)
-    paper = _paper(calm)
-    share = np.clip(1 - calm / np.maximum(paper, 0.05), 0, 1)
+    if _ink_is_lighter(values, _surface(values)):
+        values = 255 - values
+    # In logarithms the light is added to the paper's brightness, and its slope goes on evenly.
+    calm = np.log(np.maximum(ndimage.gaussian_filter(values, 0.6), 4))
+    paper = _paper(calm, widest)
+    share = np.clip(1 - np.exp(calm - paper), 0, 1)
     # Noise that is the same everywhere counts for more where the paper is in shadow.
-    doubt = 2.2 * noise / np.maximum(surface * paper, 8)
+    doubt = 2.2 * noise / np.exp(paper)
     return _stretched(share, doubt)
 
 
@@ -85,18 +82,18 @@ def _energy(outlying: Grey) -> float:
     labels, count = ndimage.label(outlying > 0, np.ones((3, 3), bool))
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     weights = np.ones(count + 1)
-    weights[border] = 0.15
+    weights[border] = 0.01
     return float((outlying**2 * weights[labels]).sum())
 
 
-def _paper(values: Grey) -> Grey:
+def _paper(values: Grey, widest: int) -> Grey:
     """The picture without its dark strokes. Beyond its border it goes on as it leaves it."""
-    side = max(3, round(max(values.shape) * _WIDEST_STROKE))
-    margins = [(min(side // 2, length - 1),) * 2 for length in values.shape]
+    margins = [(min(widest // 2, length - 1),) * 2 for length in values.shape]
     wide = np.pad(values, margins, mode="reflect", reflect_type="odd")
-    closed = ndimage.grey_closing(ndimage.gaussian_filter(wide, 1.5), size=(side, side))
+    closed = ndimage.grey_closing(ndimage.gaussian_filter(wide, 1.5), size=(widest, widest))
     (top, _), (left, _) = margins
-    return closed[top : top + values.shape[0], left : left + values.shape[1]]  # type: ignore[no-any-return]
+    paper: Grey = closed[top : top + values.shape[0], left : left + values.shape[1]]
+    return paper
 
 
 def _stretched(share: Grey, doubt: Grey) -> Grey:

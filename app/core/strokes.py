@@ -3,12 +3,12 @@
 from math import ceil
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage  # type: ignore[import-untyped]
 
 from app.core.images import Pixels
 from app.core.inking import Ink, crop
+from app.core.parts import stroke_width
 
 # MNIST's own pictures reach at least this.
 _STRONG = 240
@@ -41,17 +41,6 @@ def thicken(ink: Ink, box: int) -> Ink:
     if stroke_width(inked) * box / longer >= _THIN:
         return ink
     return _redrawn(ink, box)
-
-
-def stroke_width(inked: NDArray[np.bool_]) -> float:
-    """The mean width of strokes (h, w) in pixels: twice their area by their outline's length.
-
-    The length is Crofton's: pi / 4 times the crossings of all rows and columns.
-    """
-    framed = np.pad(inked, 1)
-    crossings = np.count_nonzero(framed[1:] != framed[:-1])
-    crossings += np.count_nonzero(framed[:, 1:] != framed[:, :-1])
-    return 2 * int(inked.sum()) / max(np.pi / 4 * crossings, 1e-9)
 
 
 def _redrawn(ink: Ink, box: int) -> Ink:
