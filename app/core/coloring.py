@@ -50,4 +50,5 @@ def value_range(values: NDArray[np.float32], signed: bool) -> tuple[float, float
 def color_indices(values: NDArray[np.float32], span: tuple[float, float]) -> NDArray[np.uint8]:
     """Each value as an index into a palette over ``span``."""
     low, high = span
-    return np.clip((values - low) / (high - low) * 255, 0, 255).round().astype(np.uint8)
+    steps = np.clip((values - low) / (high - low) * 255, 0, 255).round()
+    return np.asarray(steps, np.uint8)

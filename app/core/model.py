@@ -13,7 +13,7 @@ from app.core.tracing import Trace, list_layers, trace, weights_of
 from models.registry import ModelCard
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """What a model says of one picture: (classes,) logits and probabilities, in class order."""
 
@@ -40,13 +40,13 @@ class Model:
     def layers(self) -> tuple[Layer, ...]:
         """The layers in forward order."""
         with self._lock:
-            mean = self.card.preprocessing.mean
-            return list_layers(self.network, self.card.input_shape, any(m > 0 for m in mean))
+            signed = any(mean > 0 for mean in self.card.preprocessing.mean)
+            return list_layers(self.network, self.card.input_shape, signed)
 
     @cached_property
     def weights(self) -> dict[str, Tensor]:
         """Each layer's weights on the CPU, by layer name, where it has any."""
-        return {name: weight.cpu() for name, weight in weights_of(self.network).items()}
+        return weights_of(self.network, self.layers)
 
     def layer(self, name: str) -> Layer:
         """The layer of that name. Raises UnknownLayer, which says which there are."""
@@ -61,10 +61,9 @@ class Model:
         # The lock keeps this pass out of the hooks that a trace has on the same network.
         with self._lock, torch.inference_mode():
             logits = self.network(inputs.to(self.device)).cpu()
-        probabilities = logits.softmax(dim=-1)
+            probabilities = logits.softmax(dim=-1)
         return [
-            Prediction(self.card.classes, *pair)
-            for pair in zip(logits, probabilities, strict=True)
+            Prediction(self.card.classes, *pair) for pair in zip(logits, probabilities, strict=True)
         ]
 
     def trace(self, picture: Tensor) -> Trace:

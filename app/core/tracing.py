@@ -3,84 +3,20 @@
 Hooks see every module call in forward order, so a network needs no preparation to be traced.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from itertools import chain, count
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import Node
+from torch.utils.hooks import RemovableHandle
 
-from app.core.layers import Layer, Shape, describe_layer, input_layer
+from app.core.layers import Layer, Step, describe_layer, input_layer
+from app.core.receptive_fields import Shape
 
 SOFTMAX = nn.Softmax(dim=-1)
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a module: what it was given and what it gave, (1, ...) each."""
-
-    name: str
-    module: nn.Module
-    inputs: tuple[Tensor, ...]
-    output: Tensor
-
-
-@dataclass
-class _Recorder:
-    """Keeps each output twice: the tensor itself, to tell by identity who reads it later, and a
-    copy, since an in-place module that follows overwrites the first."""
-
-    calls: list[Call] = field(default_factory=list)
-    kept: list[Tensor] = field(default_factory=list)
-    makers: dict[int, str] = field(default_factory=dict)
-    reads: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    def note(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], out: Tensor) -> None:
-        taken = sum(call.name == name or call.name.startswith(f"{name}_") for call in self.calls)
-        name = f"{name}_{taken}" if taken else name
-        self.reads[name] = tuple(self._maker(tensor) for tensor in inputs)
-        self.calls.append(Call(name, module, inputs, out.detach().clone()))
-        self.remember(name, out)
-
-    def remember(self, name: str, tensor: Tensor) -> None:
-        self.kept.append(tensor)
-        self.makers[id(tensor)] = self.makers[tensor.data_ptr()] = name
-
-    def _maker(self, tensor: Tensor) -> str:
-        # A view (a functional flatten, say) is another object over the same memory.
-        return self.makers.get(id(tensor)) or self.makers.get(tensor.data_ptr()) or self._latest()
-
-    def _latest(self) -> str:
-        return self.calls[-1].name if self.calls else "input"
-
-
-@contextmanager
-def _recorded(network: nn.Module, recorder: _Recorder) -> Iterator[None]:
-    def hook(name: str) -> Any:
-        return lambda module, inputs, out: recorder.note(name, module, inputs, out)
-
-    handles = [
-        module.register_forward_hook(hook(name or type(module).__name__.lower()))
-        for name, module in network.named_modules()
-        if not any(module.children())
-    ]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _run(network: nn.Module, picture: Tensor) -> _Recorder:
-    recorder = _Recorder()
-    recorder.remember("input", picture)
-    with _recorded(network, recorder), torch.inference_mode():
-        logits = network(picture)
-        last = recorder.calls[-1] if recorder.calls else None
-        if last is None or not isinstance(last.module, nn.Softmax | nn.LogSoftmax):
-            recorder.note("softmax", SOFTMAX, (logits,), SOFTMAX(logits))
-    return recorder
 
 
 @dataclass(frozen=True)
@@ -107,35 +43,111 @@ class Trace:
 
 
 def trace(network: nn.Module, picture: Tensor) -> Trace:
-    """Run ``network`` in evaluation mode on a prepared picture (channels, height, width)."""
-    calls = _run(network, picture.unsqueeze(0)).calls
-    activations = {call.name: call.output.squeeze(0) for call in calls}
-    return Trace(
-        input=picture,
-        activations=activations,
-        logits=calls[-1].inputs[0].squeeze(0),
-        probabilities=calls[-1].output.squeeze(0),
-    )
+    """Run ``network``, which gives logits, on a prepared picture (channels, height, width)."""
+    activations: dict[str, Tensor] = {}
+
+    def keep(name: str, path: str, module: nn.Module, inputs: list[Tensor], out: Tensor) -> None:
+        # A copy, since an in-place module that follows would overwrite the output.
+        activations[name] = out[0].clone(memory_format=torch.contiguous_format)
+
+    with _watched(network, keep), torch.inference_mode():
+        logits = network(picture.unsqueeze(0))[0]
+        probabilities = SOFTMAX(logits)
+    activations[_unused("softmax", activations)] = probabilities
+    return Trace(picture, activations, logits, probabilities)
 
 
 def list_layers(network: nn.Module, input_shape: Shape, signed_input: bool) -> tuple[Layer, ...]:
-    """The layers of ``network`` in forward order, found by one pass over an empty picture."""
-    recorder = _run(network, torch.zeros(1, *input_shape, device=_device_of(network)))
+    """The layers of ``network`` in forward order, found by one pass over an empty picture.
+
+    The pass has gradients on: autograd's graph tells whose output a module was given, however
+    many functions that are no modules (a flatten, a sum) came in between.
+    """
     known = {"input": input_layer(input_shape, signed_input)}
-    for call in recorder.calls:
-        shapes = tuple(call.inputs[0].shape[1:]), tuple(call.output.shape[1:])
-        inputs = [known[name] for name in recorder.reads[call.name]]
-        known[call.name] = describe_layer(call.name, call.module, shapes, inputs, input_shape)
+    leaf = torch.zeros(1, *input_shape, device=_device_of(network), requires_grad=True)
+    picture = leaf.clone()  # An in-place module may come first, and may not change a leaf.
+    makers: dict[Node | None, str] = {picture.grad_fn: "input"}
+
+    def note(
+        name: str, path: str | None, module: nn.Module, inputs: list[Tensor], out: Tensor
+    ) -> None:
+        shapes = tuple(inputs[0].shape[1:]), tuple(out.shape[1:])
+        reads = _makers_of(inputs, makers) or [list(known)[-1]]
+        step = Step(name, path, module, *shapes, input_shape)
+        known[name] = describe_layer(step, [known[one] for one in known if one in reads])
+        makers[out.grad_fn] = name
+
+    with _watched(network, note), torch.enable_grad():
+        logits = network(picture)
+        note(_unused("softmax", known), None, SOFTMAX, [logits], SOFTMAX(logits))
     return tuple(known.values())[1:]
 
 
-def weights_of(network: nn.Module) -> dict[str, Tensor]:
-    """Each layer's weight tensor by the layer's name, where it has one."""
-    return {
-        name: module.weight.detach()
-        for name, module in network.named_modules()
-        if isinstance(getattr(module, "weight", None), Tensor)
-    }
+# Called with a layer's name, its module's path, the module, and what it was given and gave.
+_Note = Callable[[str, str, nn.Module, list[Tensor], Tensor], None]
+
+
+@contextmanager
+def _watched(network: nn.Module, note: _Note) -> Iterator[None]:
+    """Tell ``note`` of every call of a module without children, under a name of its own."""
+    taken = {"input"}
+
+    def watch(path: str, module: nn.Module) -> RemovableHandle:
+        def hook(
+            module: nn.Module, inputs: tuple[object, ...], named: dict[str, object], out: object
+        ) -> None:
+            given = _tensors([*inputs, *named.values()])
+            made = _tensors(list(out) if isinstance(out, tuple | list) else [out])
+            if given and made:
+                name = _unused(path or type(module).__name__.lower(), taken)
+                taken.add(name)
+                note(name, path, module, given, made[0])
+
+        return module.register_forward_hook(hook, with_kwargs=True)
+
+    leaves = [pair for pair in network.named_modules() if not any(pair[1].children())]
+    handles = [watch(path, module) for path, module in leaves]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _tensors(values: list[object]) -> list[Tensor]:
+    return [value for value in values if isinstance(value, Tensor)]
+
+
+def _unused(name: str, taken: Container[str]) -> str:
+    """The name, or with the first number behind it that makes it a new one."""
+    names = chain([name], (f"{name}_{number}" for number in count(1)))
+    return next(one for one in names if one not in taken)
+
+
+def _makers_of(tensors: list[Tensor], makers: dict[Node | None, str]) -> set[str]:
+    """The layers from whose outputs tensors were made, by walking autograd's graph back to them."""
+    found, seen = set(), set()
+    waiting: list[Node | None] = [tensor.grad_fn for tensor in tensors]
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node in makers:
+            found.add(makers[node])
+        else:
+            waiting += [before for before, _ in node.next_functions]
+    return found
+
+
+def weights_of(network: nn.Module, layers: Sequence[Layer]) -> dict[str, Tensor]:
+    """Each layer's weights by the layer's name, where it has any, in the CPU's memory."""
+    weights = {}
+    for layer in layers:
+        if layer.weight_shape is not None and layer.module is not None:
+            weight = network.get_submodule(layer.module).get_parameter("weight")
+            weights[layer.name] = weight.detach().cpu().contiguous()
+    return weights
 
 
 def _device_of(network: nn.Module) -> torch.device:
