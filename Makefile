@@ -37,7 +37,7 @@ serve: install ## Serve ConvScope on http://127.0.0.1:8000 (HOST=, PORT=)
 	@exec $(BIN)/convscope serve --host $(HOST) --port $(PORT)
 
 .PHONY: test
-test: test-js test-python ## Run every test (ARGS= for pytest)
+test: browser test-js test-python ## Run every test (ARGS= for pytest)
 
 .PHONY: check
 check: lint test ## Check everything: format, lint, types, import layers, tests
@@ -70,7 +70,7 @@ vendor: static/vendor/.copied
 test-js: vendor
 	node --test tests/js/*.test.js
 
-test-python: .venv/.dev vendor browser
+test-python: browser .venv/.dev vendor
 	$(BIN)/python -m pytest $(ARGS)
 
 .venv/.python:
