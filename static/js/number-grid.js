@@ -99,7 +99,8 @@ export class NumberGrid extends HTMLElement {
     if (this.slider) this.slider.value = String(zoom);
     const [width, height] = [numbers.width * zoom, numbers.height * zoom];
     const fit = Math.max(1, Math.floor((room.clientWidth + gap) / (width + gap)));
-    return { across: numbers.across || fit, shown: numbers.count, width, height, gap };
+    const across = numbers.across || Math.min(fit, numbers.count);
+    return { across, shown: numbers.count, width, height, gap };
   }
 
   /**

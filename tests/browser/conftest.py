@@ -3,14 +3,11 @@ to another host fails the test, whatever it was about."""
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
-
-from tests.browser.drawing import Point
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 FLAGS = [
     "--no-sandbox",
@@ -74,19 +71,17 @@ def open_page(browser: Browser, server: str) -> Iterator[OpenPage]:
 
 
 def watch(watched: Watched, server: str) -> None:
+    def on_request(request: Request) -> None:
+        if not request.url.startswith((server, "data:", "blob:")):
+            watched.note(f"asked another host: {request.url}")
+
     def on_console(message: ConsoleMessage) -> None:
         watched.note(f"console {message.type}: {message.text}")
 
     page = watched.page
     page.on("console", on_console)
     page.on("pageerror", lambda error: watched.note(f"error: {error}"))
-    page.on(
-        "request",
-        lambda request: (
-            request.url.startswith((server, "data:", "blob:"))
-            or watched.note(f"asked another host: {request.url}")
-        ),
-    )
+    page.on("request", on_request)
 
 
 @pytest.fixture
@@ -94,11 +89,3 @@ def explore(open_page: OpenPage) -> Watched:
     watched: Watched = open_page("/")
     watched.page.wait_for_selector("html[data-ready]")
     return watched
-
-
-@contextmanager
-def pen_down(page: Page, point: Point) -> Iterator[None]:
-    page.mouse.move(*point)
-    page.mouse.down()
-    yield
-    page.mouse.up()

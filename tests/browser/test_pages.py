@@ -37,7 +37,8 @@ def test_a_finger_draws_and_the_page_stays(open_page: OpenPage) -> None:
     expect(page.locator(".answer-label")).to_have_text("1")
     assert page.evaluate("scrollY") == 0
     small = page.locator("button:visible, select:visible, a.control:visible").evaluate_all(
-        """all => all.filter(one => !one.closest('.tiles, header, .pad-hint') && !one.matches('.link'))
+        """all => all.filter(one => !one.closest('.tiles, header, .pad-hint'))
+          .filter(one => !one.matches('.link'))
           .map(one => [one.id || one.textContent, one.getBoundingClientRect()])
           .filter(([, box]) => box.height < 44 || box.width < 43).map(([name]) => name)"""
     )

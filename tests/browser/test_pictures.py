@@ -48,9 +48,10 @@ def test_a_dropped_and_a_pasted_picture_are_read(explore: Watched) -> None:
         page.evaluate(
             """([bytes, kind, field]) => {
               const transfer = new DataTransfer();
-              transfer.items.add(new File([new Uint8Array(bytes)], "three.png", {type: "image/png"}));
-              const event = kind === "drop" ? new DragEvent(kind, {dataTransfer: transfer, bubbles: true})
-                : new ClipboardEvent(kind, {clipboardData: transfer, bubbles: true});
+              const file = new File([new Uint8Array(bytes)], "three.png", {type: "image/png"});
+              transfer.items.add(file);
+              const Kind = kind === "drop" ? DragEvent : ClipboardEvent;
+              const event = new Kind(kind, {[field]: transfer, bubbles: true});
               document.body.dispatchEvent(event);
             }""",
             [list(file.getvalue()), kind, field],
