@@ -55,6 +55,14 @@ format: .venv/.dev ## Format the Python code and mend what the linter can
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+.PHONY: bench
+bench: .venv/.dev vendor browser ## Measure how fast it is (ARGS= for convscope bench)
+	@$(BIN)/convscope bench $(ARGS)
+
+.PHONY: screenshot
+screenshot: .venv/.dev vendor browser ## Draw the README's picture again
+	$(BIN)/python -m tests.screenshot docs/screenshot.png
+
 .PHONY: clean
 clean: ## Remove all that was installed (what the server keeps, in data/, stays)
 	rm -rf .venv node_modules static/vendor build *.egg-info

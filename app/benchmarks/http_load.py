@@ -1,0 +1,175 @@
+"""Clients that ask as fast as they are answered, and what each answer took.
+
+One process plays all of them, on plain asyncio protocols: requests are made beforehand and answers
+are read no further than needed, so that the processor is the server's as far as possible.
+"""
+
+import asyncio
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import cycle
+
+from app.core.errors import ConvScopeError
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_TIMING = re.compile(rb"\r\nserver-timing: *([^\r]*)", re.IGNORECASE)
+_ENTRY = re.compile(r"([\w-]+)(?:;desc=[^,;]*)?;dur=([\d.]+)")
+
+
+class RequestRefused(ConvScopeError):
+    """A request of a benchmark got an answer that is no success, or none."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The time that an answer took for its client, and its head."""
+
+    milliseconds: float
+    head: bytes
+
+    @cached_property
+    def server_timing(self) -> dict[str, float]:
+        """The milliseconds by name that the server told in its Server-Timing header."""
+        found = _TIMING.search(self.head)
+        entries = _ENTRY.findall(found[1].decode("latin-1")) if found else []
+        return {name: float(duration) for name, duration in entries}
+
+
+@dataclass(frozen=True)
+class Load:
+    """All answers that so many clients got in so many seconds."""
+
+    clients: int
+    seconds: float
+    answers: Sequence[Answer]
+    client_seconds: float  # processor time of the process that played the clients
+
+    @property
+    def rate(self) -> float:
+        """Answers per second."""
+        return len(self.answers) / self.seconds
+
+    def percentile(self, share: float) -> float:
+        """The milliseconds within which this share of the answers was there."""
+        return percentile([answer.milliseconds for answer in self.answers], share)
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The smallest of the values that isn't exceeded by more than the rest of them."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a load ends: so many seconds, or so many answers if they come first."""
+
+    seconds: float
+    answers: int = 20_000
+
+
+def drive(
+    address: tuple[str, int], requests: Sequence[bytes], clients: int, limits: Limits
+) -> Load:
+    """Let the clients send the requests in turn until a limit. Raises RequestRefused."""
+    return asyncio.run(_drive(address, requests, clients, limits))
+
+
+async def _drive(
+    address: tuple[str, int], requests: Sequence[bytes], clients: int, limits: Limits
+) -> Load:
+    answers: list[Answer] = []
+    started, worked = time.perf_counter(), time.process_time()
+    deadline = started + limits.seconds
+
+    def go_on() -> bool:
+        return len(answers) < limits.answers and time.perf_counter() < deadline
+
+    await asyncio.gather(*_connect_all(address, clients, cycle(requests), answers, go_on))
+    seconds, working = time.perf_counter() - started, time.process_time() - worked
+    return Load(clients, seconds, answers, working)
+
+
+def _connect_all(
+    address: tuple[str, int],
+    clients: int,
+    requests: Iterator[bytes],
+    answers: list[Answer],
+    go_on: Callable[[], bool],
+) -> list[asyncio.Task[None]]:
+    async def one() -> None:
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[None] = loop.create_future()
+        transport, _ = await loop.create_connection(
+            lambda: _Client(requests, answers, go_on, ended), *address
+        )
+        try:
+            await ended
+        finally:
+            transport.close()
+
+    return [asyncio.create_task(one()) for _ in range(clients)]
+
+
+class _Client(asyncio.Protocol):
+    """One client on one connection that is kept: a request, its answer, the next request."""
+
+    def __init__(
+        self,
+        requests: Iterator[bytes],
+        answers: list[Answer],
+        go_on: Callable[[], bool],
+        ended: asyncio.Future[None],
+    ) -> None:
+        self._requests = requests
+        self._answers = answers
+        self._go_on = go_on
+        self._ended = ended
+        self._received = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        end = self._received.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = bytes(self._received[:end])
+        length = _LENGTH.search(head)
+        if not length:
+            self._end(RequestRefused("The server's answer doesn't say how long it is."))
+        elif len(self._received) >= end + 4 + int(length[1]):
+            self._take(head)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._end(RequestRefused(f"The server has closed a connection: {error or 'no reason'}."))
+
+    def _send(self) -> None:
+        self._received.clear()
+        self._sent = time.perf_counter()
+        self._transport.write(next(self._requests))
+
+    def _take(self, head: bytes) -> None:
+        taken = (time.perf_counter() - self._sent) * 1000
+        if b" 200 " not in head[:20]:
+            self._end(RequestRefused(f"The server answered: {self._received.decode()[:500]}"))
+            return
+        self._answers.append(Answer(taken, head))
+        if self._go_on():
+            self._send()
+        else:
+            self._end(None)
+
+    def _end(self, error: RequestRefused | None) -> None:
+        if self._ended.done():
+            return
+        if error:
+            self._ended.set_exception(error)
+        else:
+            self._ended.set_result(None)

@@ -1,0 +1,104 @@
+"""``convscope bench``: how fast it is, as a table with the machine that it was measured on."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from app.benchmarks.drawing import NotMeasured, measure_strokes
+from app.benchmarks.http_load import Limits
+from app.benchmarks.machine import describe_machine
+from app.benchmarks.predicting import PredictionLoad, measure_predictions
+from app.benchmarks.server_process import HOST, serving
+from app.benchmarks.tables import (
+    facts_table,
+    rates_table,
+    shares_table,
+    strokes_table,
+    write_between,
+)
+
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "benchmarks.md"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of ``convscope bench``."""
+    parser.add_argument(
+        "subject",
+        nargs="?",
+        choices=list(SUBJECTS),
+        default="serve",
+        help="what to measure (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="a few seconds' run, to see that it works"
+    )
+    parser.add_argument(
+        "--write",
+        nargs="?",
+        type=Path,
+        const=DOCUMENT,
+        metavar="FILE",
+        help="put the result into this document too (docs/benchmarks.md)",
+    )
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, print the tables, and write them where that is asked."""
+    text = SUBJECTS[options.subject](options.quick)
+    print(text)
+    if options.write:
+        write_between(options.write, f"convscope bench {options.subject}", text)
+
+
+def bench_serve(quick: bool) -> str:
+    """Predictions over HTTP, and strokes in a browser, on a server of its own."""
+    say("Starting a server.")
+    with serving() as port:
+        limits = Limits(seconds=0.2) if quick else Limits(seconds=8)
+        predictions = list(_narrated(measure_predictions((HOST, port), limits)))
+        strokes, browser = _strokes(f"http://{HOST}:{port}/", 3 if quick else 40)
+    facts = {"Command": f"`{_command()}`", **describe_machine()}
+    facts |= {"Client": _client(predictions), "Browser": browser}
+    parts = {
+        "Machine": facts_table(facts),
+        "Predictions over HTTP": rates_table(predictions),
+        "Where the time of one request goes": shares_table(predictions),
+        "From the end of a stroke to all maps painted": strokes,
+    }
+    return "\n\n".join(f"### {title}\n\n{part}" for title, part in parts.items())
+
+
+SUBJECTS: dict[str, Callable[[bool], str]] = {"serve": bench_serve}
+
+
+def _strokes(address: str, count: int) -> tuple[str, str]:
+    """The table of the strokes and the browser's name, or why there is none."""
+    say(f"Drawing {count} strokes in a browser.")
+    try:
+        times = measure_strokes(address, count)
+    except NotMeasured as reason:
+        return f"Not measured. {reason}", "none"
+    return strokes_table(times), times.browser
+
+
+def _narrated(measured: Iterator[PredictionLoad]) -> Iterator[PredictionLoad]:
+    say("Predicting.")
+    for one in measured:
+        say(f"{one.form}, clients: {one.load.clients}: {one.load.rate:.0f} a second.")
+        yield one
+
+
+def _client(measured: Sequence[PredictionLoad]) -> str:
+    most = max(one.load.client_seconds / one.load.seconds for one in measured)
+    return f"one asyncio process on the same cores; it took at most {most:.0%} of one of them"
+
+
+def _command() -> str:
+    return shlex.join(["convscope", *sys.argv[1:]])
+
+
+def say(words: str) -> None:
+    """Tell those who wait; what was measured alone goes to the standard output."""
+    print(words, file=sys.stderr)

@@ -1,0 +1,48 @@
+"""Draws the README's picture of the explore page: ``make screenshot``."""
+
+import io
+import sys
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from app.benchmarks.drawing import find_chromium
+from app.benchmarks.server_process import HOST, serving
+from tests.browser.drawing import draw_seven
+
+WINDOW = (1280, 840)
+LAYER, CHANNEL = "conv1", 4
+# The scales have many shades, and a picture in a README should load at once.
+COLORS = 256
+
+
+def main(path: Path) -> None:
+    """Write the picture: a seven is drawn, and one of its maps is chosen."""
+    with serving() as port, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium())
+        picture = take(browser, f"http://{HOST}:{port}/")
+        browser.close()
+    small = picture.convert("RGB").quantize(COLORS, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+    print(f"Wrote {path}, {path.stat().st_size / 1000:.0f} kB.")
+
+
+def take(browser: Browser, address: str) -> Image.Image:
+    """The page in light colours, after drawing and choosing with the mouse."""
+    width, height = WINDOW
+    page = browser.new_page(
+        viewport={"width": width, "height": height}, color_scheme="light", reduced_motion="reduce"
+    )
+    page.goto(address)
+    page.wait_for_selector("html[data-ready]")
+    draw_seven(page)
+    page.locator(f'layer-column[data-name="{LAYER}"] [data-channel="{CHANNEL}"]').click()
+    page.wait_for_selector("map-inspector:not([hidden])")
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(500)
+    return Image.open(io.BytesIO(page.screenshot()))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,117 @@
+"""A tiny run of the benchmarks, as a process: that they work, never how fast."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.benchmarks.http_load import Answer, Load, percentile
+from app.benchmarks.predicting import CLIENTS, FORMS
+from app.benchmarks.strokes import make_strokes
+from app.benchmarks.tables import NoPlace, write_between
+from app.commands.bench import DOCUMENT
+
+ROOT = Path(__file__).parent.parent
+PROSE = "# Before\n\n<!-- {name} -->\nold\n<!-- end of {name} -->\n\nAfter.\n"
+
+Rows = list[list[str]]
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a quick run has written into a document."""
+    path = tmp_path_factory.mktemp("docs") / "benchmarks.md"
+    path.write_text(PROSE.format(name="convscope bench serve"))
+    words = ["bench", "--quick", "--write", str(path)]
+    command = [sys.executable, "-W", "error", "-m", "app.cli", *words]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.strip() in path.read_text()
+    return path
+
+
+def section(document: Path, title: str) -> str:
+    return document.read_text().partition(f"### {title}\n")[2].partition("###")[0]
+
+
+def read_table(document: Path, title: str) -> Rows:
+    """The rows of a section's table, cell by cell, without its heading."""
+    lines = [line for line in section(document, title).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_the_prose_around_the_tables_stays(document: Path) -> None:
+    text = document.read_text()
+    assert text.startswith("# Before\n")
+    assert text.endswith("\nAfter.\n")
+    assert "old" not in text
+
+
+def test_the_machine_is_described(document: Path) -> None:
+    facts = dict(read_table(document, "Machine"))
+    named = {"Command", "Date", "Processor", "Memory", "System", "Python", "PyTorch", "Browser"}
+    assert named <= facts.keys()
+    assert all(facts.values())
+    assert facts["Command"].startswith("`convscope bench --quick")
+
+
+def test_every_form_is_sent_by_one_client_and_by_sixteen(document: Path) -> None:
+    rows = read_table(document, "Predictions over HTTP")
+    assert [row[:2] for row in rows] == [
+        [form, str(clients)] for form in FORMS for clients in CLIENTS
+    ]
+    assert all(re.search(r"\d", cell) for row in rows for cell in row)
+
+
+def test_the_server_tells_where_its_time_goes(document: Path) -> None:
+    rows = read_table(document, "Where the time of one request goes")
+    assert [row[0] for row in rows] == list(FORMS)
+    assert all(re.search(r"\d", cell) for row in rows for cell in row)
+
+
+def test_strokes_are_drawn_in_a_browser(document: Path) -> None:
+    (row,) = read_table(document, "From the end of a stroke to all maps painted")
+    assert row[0] == "3"
+    assert all(re.match(r"\d", cell) for cell in row)
+
+
+def test_the_document_has_a_place_for_the_tables(tmp_path: Path) -> None:
+    copy = tmp_path / "benchmarks.md"
+    copy.write_text(DOCUMENT.read_text())
+    write_between(copy, "convscope bench serve", "new")
+    assert "-->\n\nnew\n\n<!--" in copy.read_text()
+
+
+def test_a_document_without_a_place_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "page.md"
+    path.write_text("Nothing here.\n")
+    with pytest.raises(NoPlace, match="lacks the lines"):
+        write_between(path, "convscope bench serve", "new")
+    assert path.read_text() == "Nothing here.\n"
+
+
+def test_percentiles_are_values_that_were_measured() -> None:
+    values = [float(value) for value in range(100, 0, -1)]
+    assert [percentile(values, share) for share in (0, 0.5, 0.95, 1)] == [1, 50, 95, 100]
+    assert percentile([3.0], 0.99) == 3
+
+
+def test_a_load_counts_its_answers() -> None:
+    load = Load(2, 0.5, [Answer(1, b""), Answer(3, b"")], 0.1)
+    assert load.rate == 4
+    assert load.percentile(0.95) == 3
+
+
+def test_the_server_timing_header_is_read() -> None:
+    head = b'HTTP/1.1 200 OK\r\nServer-Timing: prepare;dur=0.5, network;desc="a pass";dur=0.25\r\n'
+    assert Answer(1, head).server_timing == {"prepare": 0.5, "network": 0.25}
+    assert Answer(1, b"HTTP/1.1 200 OK\r\n").server_timing == {}
+
+
+def test_no_two_strokes_are_alike_and_all_are_on_the_pad() -> None:
+    strokes = make_strokes(43)
+    assert len({tuple(stroke) for stroke in strokes}) == 43
+    assert all(0 < part < 1 for stroke in strokes for point in stroke for part in point)
+    assert make_strokes(43) == strokes
