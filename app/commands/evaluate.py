@@ -5,15 +5,22 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
-from app.core.checkpoints import load_network, read_card
+from app.core.cards import with_drawings, with_test
+from app.core.checkpoints import load_network, read_card, write_atomically
 from app.core.datasets import Split, list_datasets, load_split
-from app.core.errors import UnknownModel
+from app.core.errors import ConvScopeError, UnknownModel
 from app.core.evaluating import Evaluation, evaluate
+from app.core.evaluating_drawings import DrawingsRead, evaluate_drawings
 from app.core.recipes import Recipe
 from app.core.training import load_parts
 from app.settings import Settings
 from models.registry import WEIGHTS, ModelCard
+
+
+class NotForTheCard(ConvScopeError):
+    """A card tells of the test split of the data set that its model was trained on."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -28,15 +35,56 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="test",
         help="the test part, or the images that the model's recipe held out (default: %(default)s)",
     )
+    parser.add_argument(
+        "--drawings",
+        type=_count,
+        nargs="?",
+        const=1000,
+        metavar="COUNT",
+        help="draw that many of the split's digits anew, in every kind, instead (%(const)s)",
+    )
+    parser.add_argument(
+        "--note", action="store_true", help="write what was measured on the test split on the card"
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print accuracy, loss, accuracy per class and the confusion matrix."""
-    path, settings, console = find_card(options.model), Settings(), Console()
+    """Print accuracy, loss, accuracy per class and the confusion matrix, or each drawing's."""
+    path, console = find_card(options.model), Console()
     card = read_card(path)
+    if options.note and (options.split != "test" or options.dataset not in (None, card.dataset)):
+        raise NotForTheCard("Only the test split of the model's own data set is noted on its card.")
     network = load_network(card, path.parent)
-    split = _load(card, options, settings.datasets_root)
-    _show(evaluate(network, split, card.preprocessing), card.classes, console)
+    split = _load(card, options, Settings().datasets_root)
+    if options.drawings:
+        results = _watch_drawings(network, card, split.first(options.drawings), console)
+        card = with_drawings(card, {result.kind: result.accuracy for result in results})
+    else:
+        evaluation = evaluate(network, split, card.preprocessing)
+        _show(evaluation, card.classes, console)
+        card = with_test(card, evaluation)
+    if options.note:
+        write_atomically(path, card.to_json().encode())
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise ValueError
+    return count
+
+
+def _watch_drawings(
+    network: nn.Module, card: ModelCard, digits: Split, console: Console
+) -> list[DrawingsRead]:
+    results = []
+    for result in evaluate_drawings(network, card, digits):
+        console.print(
+            f"{result.kind:14} {result.accuracy:7.2%} of {result.count:,} recognised, "
+            f"{result.refused:,} refused"
+        )
+        results.append(result)
+    return results
 
 
 def find_card(model: str) -> Path:

@@ -1,0 +1,126 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from app.cli import COMMANDS, main
+from app.core.checkpoints import load_network, read_card
+from app.core.datasets import load_split
+from app.core.evaluating import evaluate
+from app.core.recipes import Recipe
+
+TINY = ["--network", "convnet-revisited", "--dataset", "optdigits", "--epochs", "1"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    words = ["train", *TINY, "--learning-rate", "0.01", "--augmentation", "blur"]
+    assert main([*words, '{"name": "affine", "share": 0.5}', "--out", str(folder)]) == 0
+    return folder / "convnet-revisited.json"
+
+
+def test_training_writes_a_card_that_tells_how_and_how_good(trained: Path) -> None:
+    card = read_card(trained)
+    test = evaluate(
+        load_network(card, trained.parent),
+        load_split("optdigits", "test", Path()),
+        card.preprocessing,
+    )
+    assert card.dataset == "optdigits"
+    assert card.metrics["test_accuracy"] == test.accuracy
+    assert card.metrics["test_loss"] == pytest.approx(test.loss)
+    assert card.metrics["epochs"] == 1
+    assert {"validation_accuracy", "validation_loss", "seconds"} <= card.metrics.keys()
+    recipe = Recipe.from_dict(card.recipe)
+    assert recipe.augmentation == ({"name": "blur"}, {"name": "affine", "share": 0.5})
+    assert sorted(path.suffix for path in trained.parent.iterdir()) == [".json", ".safetensors"]
+
+
+def test_a_card_s_recipe_makes_the_same_weights_again(trained: Path, tmp_path: Path) -> None:
+    assert (
+        main(["train", str(trained), "--name", "again", "--no-test", "--out", str(tmp_path)]) == 0
+    )
+    weights = trained.with_suffix(".safetensors").read_bytes()
+    assert (tmp_path / "again.safetensors").read_bytes() == weights
+    card = read_card(tmp_path / "again.json")
+    assert "test_accuracy" not in card.metrics
+    assert (card.name, card.title, card.default) == ("again", "again", False)
+
+
+def test_training_shows_a_line_per_epoch(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    main(["train", *TINY, "--epochs", "2", "--no-test", "--out", str(tmp_path)])
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("epoch")]
+    assert len(lines) == 2
+    assert all("validation accuracy" in line and "%" in line for line in lines)
+
+
+def test_evaluating_prints_accuracy_and_the_confusion_matrix(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(trained)]) == 0
+    printed = capsys.readouterr().out
+    assert f"{read_card(trained).metrics['test_accuracy']:.2%} of 360 images" in printed
+    assert len([line for line in printed.splitlines() if line.startswith("│")]) == 10
+
+
+def test_evaluating_on_validation_uses_the_images_that_training_held_out(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(trained), "--split", "validation"]) == 0
+    expected = read_card(trained).metrics["validation_accuracy"]
+    assert f"{expected:.2%} of 144 images" in capsys.readouterr().out
+
+
+def test_drawings_are_noted_on_the_card(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(trained), "--drawings", "2", "--note"]) == 0
+    drawings = read_card(trained).metrics["drawings"]
+    assert {"thin", "thick", "photographed", "off-centre"} <= drawings.keys()
+    assert all(0 <= accuracy <= 1 for accuracy in drawings.values())
+    assert "photographed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["train", "none.json"], "none.json can't be read"),
+        (["train", "--network", "digits"], "lacks the key 'dataset'"),
+        (["train", *TINY, "--epochs", "0"], "epochs lies between"),
+        (["train", *TINY, "--augmentation", "mirror"], "No augmentation is called 'mirror'"),
+        (["train", *TINY, "--augmentation", "{name}"], "is not JSON"),
+        (["evaluate", "nobody"], "There is no model 'nobody'"),
+        (["evaluate", "digits", "--split", "validation", "--note"], "Only the test split"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_sentence(
+    words: list[str], answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("convscope: ")
+    assert answer in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert COMMANDS[command].split()[0] in capsys.readouterr().out
+
+
+def test_the_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in COMMANDS)
+
+
+def test_a_shipped_card_is_a_recipe() -> None:
+    weights = Path(__file__).parents[1] / "models" / "weights"
+    for path in weights.glob("*.json"):
+        recipe = Recipe.from_json(path.read_text())
+        assert recipe.to_dict() == json.loads(path.read_text())["recipe"]
