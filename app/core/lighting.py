@@ -11,6 +11,7 @@ from PIL import Image
 from scipy import ndimage  # type: ignore[import-untyped]
 
 Grey = NDArray[np.float32]
+Floats = NDArray[np.float64]
 
 # Fainter ink than this share of the paper's brightness is not told from paper.
 _FAINTEST = 0.05
@@ -24,7 +25,7 @@ def ink_share(grey: NDArray[np.uint8], widest: int) -> Grey:
     """
     values = grey.astype(np.float32)
     noise = _noise(values)
-    if _ink_is_lighter(values, _surface(values)):
+    if _ink_is_lighter(grey):
         values = 255 - values
     # In logarithms the light is added to the paper's brightness, and its slope goes on evenly.
     calm = np.log(np.maximum(ndimage.gaussian_filter(values, 0.6), 4))
@@ -40,44 +41,41 @@ def _noise(values: Grey) -> float:
     return float(1.4826 / np.sqrt(2) * np.median(np.abs(np.diff(values, axis=1)))) + 0.5
 
 
-def _surface(values: Grey) -> Grey:
+def _ink_is_lighter(grey: NDArray[np.uint8]) -> bool:
+    factor = max(1, max(grey.shape) // 48)
+    coarse = np.asarray(Image.fromarray(grey).reduce(factor), np.float64)
+    residual = coarse - _surface(coarse)
+    spread = 3 * 1.4826 * float(np.median(np.abs(residual)))
+    lighter, darker = (np.clip(side * residual - spread, 0, None) for side in (1, -1))
+    return _energy(lighter) > _energy(darker)
+
+
+def _surface(values: Floats) -> Floats:
     """A quadratic surface through the paper, by iteratively reweighted least squares.
 
     The weights are Tukey's biweight: Beaton and Tukey, Technometrics 16 (1974).
     """
-    factor = max(1, max(values.shape) // 48)
-    coarse = np.asarray(Image.fromarray(values).reduce(factor), np.float64)
-    basis = _quadratic(*coarse.shape)
-    wanted = coarse.ravel()
+    basis, wanted = _quadratic(*values.shape), values.ravel()
     residual = wanted - np.median(wanted)
-    solution = np.zeros(6)
+    fitted = wanted
     for _ in range(8):
         spread = max(4.0, 1.4826 * float(np.median(np.abs(residual))))
         weights = np.clip(1 - (residual / (4 * spread)) ** 2, 0, 1) + 1e-4
         weighted = basis * weights[:, None]
-        solution = np.linalg.solve(weighted.T @ basis + 1e-6 * np.eye(6), weighted.T @ wanted)
-        residual = wanted - basis @ solution
-    fitted = (_quadratic(*values.shape) @ solution).reshape(values.shape)
-    return np.clip(fitted, 4, 251).astype(np.float32)
+        terms = np.linalg.solve(weighted.T @ basis + 1e-6 * np.eye(6), weighted.T @ wanted)
+        fitted = basis @ terms
+        residual = wanted - fitted
+    return fitted.reshape(values.shape)
 
 
-def _quadratic(height: int, width: int) -> NDArray[np.float64]:
+def _quadratic(height: int, width: int) -> Floats:
     """The six terms of a quadratic in y and x, per pixel: (height * width, 6)."""
     y, x = np.mgrid[0:height, 0:width].reshape(2, -1) + 0.5
     y, x = y / height * 2 - 1, x / width * 2 - 1
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
 
 
-def _ink_is_lighter(values: Grey, surface: Grey) -> bool:
-    factor = max(1, max(values.shape) // 64)
-    residual = np.asarray(Image.fromarray(values - surface).reduce(factor))
-    spread = 3 * 1.4826 * float(np.median(np.abs(residual)))
-    return _energy(np.clip(residual - spread, 0, None)) > _energy(
-        np.clip(-residual - spread, 0, None)
-    )
-
-
-def _energy(outlying: Grey) -> float:
+def _energy(outlying: Floats) -> float:
     """The sum of squares; what touches the border counts less, for lights and shadows do."""
     labels, count = ndimage.label(outlying > 0, np.ones((3, 3), bool))
     border = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])

@@ -59,7 +59,7 @@ def _contrast(channel: Image.Image) -> float:
 def flat_tones(grey: Image.Image) -> Tones | None:
     """The tones of paper and ink; None where the paper isn't flat, or nothing is drawn on it."""
     ring, counts = _ring_histogram(grey), np.asarray(grey.histogram(), np.float64)
-    paper = int(np.convolve(ring, np.ones(3), "same").argmax())
+    paper = int(np.convolve(ring, (1, 1.01, 1), "same").argmax())
     difference = np.arange(256) - paper
     # Ink is what differs most; squared, so that a wide faint shade doesn't outweigh a thin line.
     weight = np.where(np.abs(difference) > _NOISE, counts * difference.astype(np.float64) ** 2, 0)
@@ -67,7 +67,7 @@ def flat_tones(grey: Image.Image) -> Tones | None:
     weight = np.where(side, weight, 0)
     if not weight.any():
         return None
-    ink = int(np.searchsorted(np.cumsum(weight), weight.sum() / 2))
+    ink = int(np.searchsorted(np.cumsum(weight), weight.sum() * (0.2 if side[0] else 0.8)))
     near = np.abs(difference) <= max(3, abs(ink - paper) // 20)
     if ring[near].sum() < 0.6 * ring.sum() or counts[near].sum() < 0.4 * counts.sum():
         return None
