@@ -105,8 +105,11 @@ def test_a_load_counts_its_answers() -> None:
 
 
 def test_the_server_timing_header_is_read() -> None:
-    head = b'HTTP/1.1 200 OK\r\nServer-Timing: prepare;dur=0.5, network;desc="a pass";dur=0.25\r\n'
-    assert Answer(1, head).server_timing == {"prepare": 0.5, "network": 0.25}
+    head = (
+        b'HTTP/1.1 200 OK\r\nServer-Timing: prepare;dur=0.5, network;desc="a pass";dur=0.25\r\n'
+        b"Content-Length: 2\r\nserver-timing: total;dur=1"
+    )
+    assert Answer(1, head).server_timing == {"prepare": 0.5, "network": 0.25, "total": 1}
     assert Answer(1, b"HTTP/1.1 200 OK\r\n").server_timing == {}
 
 

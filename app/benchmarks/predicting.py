@@ -12,7 +12,7 @@ from app.benchmarks.strokes import make_strokes, paint
 
 CLIENTS = (1, 16)
 PICTURES = 32
-WARM_UP = Limits(seconds=1, answers=300)
+WARM_UP_SECONDS = 1
 
 _BOUNDARY = "a-line-that-no-picture-holds"
 
@@ -30,7 +30,7 @@ def measure_predictions(address: tuple[str, int], limits: Limits) -> Iterator[Pr
     pictures = [paint(stroke) for stroke in make_strokes(PICTURES)]
     for form, make in FORMS.items():
         requests = [make(picture) for picture in pictures]
-        drive(address, requests, 1, WARM_UP)
+        drive(address, requests, 1, Limits(min(WARM_UP_SECONDS, limits.seconds)))
         for clients in CLIENTS:
             yield PredictionLoad(form, drive(address, requests, clients, limits))
 
