@@ -35,12 +35,14 @@ let keeping;
 
 const queue = new Newest(async () => {
   if (pad.empty) return;
+  shown.busy = true;
   try {
     await trace();
     say("");
   } catch (error) {
     refuse(error);
   }
+  shown.busy = false;
 });
 
 /** How often the drawing has changed. */

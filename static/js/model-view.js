@@ -2,8 +2,8 @@
 
 import { CHANNELWISE } from "./map-inspector.js";
 import { readNpy } from "./npy.js";
+import { paintRamp } from "./ramp.js";
 import { Refusal, request } from "./request.js";
-import { colors } from "./theme.js";
 
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
 /** @typedef {import("./map-inspector.js").Layer} Layer */
@@ -63,6 +63,11 @@ export class ModelView {
       this.select_(layer, channel);
     });
     this.inspector.addEventListener("click", (event) => this.#clickInspector(event));
+  }
+
+  /** @param {boolean} busy whether an answer is awaited */
+  set busy(busy) {
+    this.element.querySelector(".network")?.setAttribute("aria-busy", String(busy));
   }
 
   #radios() {
@@ -198,13 +203,9 @@ export class ModelView {
   }
 
   #paintRamps() {
-    for (const canvas of /** @type {NodeListOf<HTMLCanvasElement>} */ (this.element.querySelectorAll(".ramp"))) {
-      const palette = colors(canvas.dataset.ramp === "diverging");
-      const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-      const picture = context.createImageData(canvas.width, 1);
-      const pixels = new Uint32Array(picture.data.buffer);
-      pixels.forEach((_, x) => (pixels[x] = palette[Math.round((x / (canvas.width - 1)) * 255)]));
-      context.putImageData(picture, 0, 0);
-    }
+    const ramps = /** @type {NodeListOf<HTMLCanvasElement>} */ (
+      this.element.querySelectorAll(".legend .ramp")
+    );
+    for (const canvas of ramps) paintRamp(canvas, canvas.dataset.ramp === "diverging");
   }
 }

@@ -2,6 +2,7 @@
 // cursor: an enlarged map, a filter's kernels, all filters of a layer.
 
 import { paintTiles } from "./painting.js";
+import { paintRamp } from "./ramp.js";
 import { format, spanOf } from "./scales.js";
 import { colors } from "./theme.js";
 import { extent, origin } from "./tiling.js";
@@ -76,6 +77,20 @@ export class NumberGrid extends HTMLElement {
     );
     context.putImageData(picture, 0, 0);
     this.#paintCursor(context, tiling, density);
+    this.#paintLegend(numbers);
+  }
+
+  /** @param {Numbers} numbers */
+  #paintLegend(numbers) {
+    const legend = this.querySelector(".scale");
+    const ramp = legend?.querySelector("canvas");
+    if (!legend || !ramp) return;
+    const { low, high } = this.#spans(numbers)(0);
+    const shared = numbers.group >= numbers.count;
+    const [from, to] = shared ? [format(low), format(high)] : [numbers.signed ? "−" : "0", "own scales"];
+    legend.setAttribute("aria-label", `Colour scale from ${from} to ${to}`);
+    [...legend.querySelectorAll("i")].forEach((end, place) => (end.textContent = [from, to][place]));
+    paintRamp(ramp, numbers.signed);
   }
 
   /**

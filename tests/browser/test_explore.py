@@ -122,7 +122,7 @@ def test_a_map_opens_and_its_values_are_torch_s(explore: Watched, server: str) -
     page.locator("layer-column[data-name=conv2] [data-channel='9']").click()
     expect(page.locator("map-inspector h2")).to_have_text("conv2 · channel 9")
     values = activations(server, "conv2", image)[9]
-    canvas = page.locator("number-grid.map canvas")
+    canvas = page.locator("number-grid.map .room canvas")
     box = canvas.bounding_box()
     assert box is not None
     for y, x in ((0, 0), (6, 7), (13, 2)):
@@ -147,7 +147,7 @@ def test_a_filter_shows_its_weights(explore: Watched, server: str) -> None:
         f"{server}/api/v1/models/digits/layers/conv2/filters.npy", params={"channel": 4}
     )
     weights = np.load(io.BytesIO(answer.content))
-    grid = page.locator("number-grid.source canvas")
+    grid = page.locator("number-grid.source .room canvas")
     grid.focus()
     page.keyboard.press("ArrowRight")
     output = page.locator("number-grid.source output")
