@@ -15,6 +15,7 @@ COMMANDS = {
     "serve": "Serve ConvScope to browsers and programs.",
     "train": "Train a network as a recipe says, and write the model.",
     "evaluate": "Measure a model on a data set, or on drawings.",
+    "predict": "Say what picture files show.",
     "bench": "Measure how fast it is, and print a table.",
 }
 

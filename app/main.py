@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from typing import TypedDict
 
 import torch
@@ -12,13 +11,19 @@ from app.core.devices import choose_device
 from app.services.image_store import ImageStore
 from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor
-from app.settings import Settings
+from app.settings import Settings, read_settings
 from app.web import api, errors, maps, pages
 from app.web.assets import ROOT, STATIC, LastingFiles
+from app.web.documenting import DESCRIPTION, problems
+from app.web.examples import example_picture
 from app.web.limits import BodyLimit
+from app.web.methods import Head
+from app.web.timing import TotalTime
 
 
 class State(TypedDict):
+    """What every request can reach."""
+
     settings: Settings
     library: ModelLibrary
     predictor: Predictor
@@ -26,32 +31,49 @@ class State(TypedDict):
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """The web application, with the settings of the environment unless others are given."""
-    settings = settings or Settings()
+    """The web application, with the settings of the environment unless others are given.
+
+    Raises a ConvScopeError for settings that can't be used: a device that isn't there, a folder
+    that can't be written, weights that can't be read.
+    """
+    settings = settings or read_settings()
+    library = ModelLibrary(choose_device(settings.device), settings.data_dir / "models")
+    images = ImageStore(settings.data_dir / "images", settings.max_pixels)
+    images.put(example_picture())
+    warm_up(library)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         # One picture is too little work for two threads; the second core serves requests.
         torch.set_num_threads(1)
         predictor = Predictor()
-        images = ImageStore(settings.data_dir / "images", settings.max_pixels)
-        library = ModelLibrary(choose_device(settings.device))
         yield State(settings=settings, library=library, predictor=predictor, images=images)
         predictor.close()
 
     app = FastAPI(
         title="ConvScope",
         summary="See every number that a convolutional network computes.",
-        version=version("convscope"),
+        description=DESCRIPTION,
+        version=api.VERSION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        responses=problems("default"),
     )
+    # Each is called before the one above it.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
-    app.include_router(api.health)
-    app.include_router(api.router)
-    app.include_router(maps.router)
-    app.include_router(pages.router)
+    app.add_middleware(Head)
+    app.add_middleware(TotalTime)
+    for router in (api.health, api.router, maps.router, pages.router):
+        app.include_router(router)
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")
     errors.install(app)
     return app
+
+
+def warm_up(library: ModelLibrary) -> None:
+    """Load the default model and run it once, which the first request would wait for."""
+    model = library.get()
+    blank = torch.zeros(model.card.input_shape)
+    model.predict(blank[None])
+    model.trace(blank)

@@ -3,21 +3,38 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.errors import InvalidSettings
+
+PREFIX = "CONVSCOPE_"
 
 
 class Settings(BaseSettings):
     """Settings of the server and of the command line."""
 
-    model_config = SettingsConfigDict(env_prefix="CONVSCOPE_", extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid")
 
     data_dir: Path = Path("data")
     datasets_dir: Path | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    max_body_bytes: int = 50 * 1024 * 1024
-    max_pixels: int = 16_000_000
+    max_body_bytes: PositiveInt = 50 * 1024 * 1024
+    max_pixels: PositiveInt = 16_000_000
 
     @property
     def datasets_root(self) -> Path:
         """Where data sets lie: a torchvision root."""
         return self.datasets_dir or self.data_dir / "datasets"
+
+
+def read_settings() -> Settings:
+    """The settings of the environment. Raises InvalidSettings, which names the variables."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [
+            f"{PREFIX}{str(fault['loc'][0]).upper()} is {fault['input']!r}: {fault['msg']}."
+            for fault in error.errors()
+        ]
+        raise InvalidSettings(" ".join(faults)) from error

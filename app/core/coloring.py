@@ -43,12 +43,14 @@ def palette(theme: Theme, signed: bool) -> NDArray[np.uint8]:
 
 def value_range(values: NDArray[np.float32], signed: bool) -> tuple[float, float]:
     """The range that a scale spans: (-m, m) for signed values, (0, m) for others, m > 0."""
-    largest = float(np.abs(values).max(initial=0.0)) or 1.0
+    # A network that diverged gives what is no number, and should be looked at all the same.
+    largest = float(np.abs(values).max(initial=0.0, where=np.isfinite(values))) or 1.0
     return (-largest if signed else 0.0, largest)
 
 
 def color_indices(values: NDArray[np.float32], span: tuple[float, float]) -> NDArray[np.uint8]:
-    """Each value as an index into a palette over ``span``."""
+    """Each value as an index into a palette over ``span``; what is no number as 0."""
     low, high = span
-    steps = np.clip((values - low) / (high - low) * 255, 0, 255).round()
+    numbers = np.nan_to_num(values.astype(np.float64), posinf=high, neginf=low)
+    steps = np.clip((numbers - low) / (high - low) * 255, 0, 255).round()
     return np.asarray(steps, np.uint8)

@@ -33,6 +33,10 @@ class UnknownLayer(ConvScopeError):
     """A layer that the model does not have."""
 
 
+class NoFilters(ConvScopeError):
+    """A layer without weights."""
+
+
 class UnknownChannel(ConvScopeError):
     """A channel that the layer does not have."""
 
@@ -47,3 +51,11 @@ class DatasetUnavailable(ConvScopeError):
 
 class UnreadableWeights(ConvScopeError):
     """A weight file that is damaged or does not fit the network."""
+
+
+class StorageUnavailable(ConvScopeError):
+    """A folder of ours that can't be written, or has no room left."""
+
+
+class InvalidSettings(ConvScopeError):
+    """Settings in the environment that can't be used."""

@@ -1,51 +1,84 @@
 """The models that there are, loaded when they are first asked for."""
 
+import logging
+from dataclasses import replace
+from pathlib import Path
 from threading import Lock
 
 import torch
-from safetensors.torch import load_file
+from torch import nn
 
-from app.core.errors import UnknownModel
+from app.core.checkpoints import load_network, read_card
+from app.core.errors import ConvScopeError, UnknownModel
 from app.core.model import Model
 from models.registry import WEIGHTS, ModelCard, create_network, list_cards
 
 UNTRAINED_SEED = 0
 
+logger = logging.getLogger(__name__)
+
 
 class ModelLibrary:
-    """Cards by name, and models by name once they are wanted."""
+    """Cards by name, and models by name once they are wanted.
 
-    def __init__(self, device: torch.device) -> None:
+    Beside the shipped models there are those whose cards lie in ``folder``, which may be added
+    while the library is open. A shipped model's name stays its own.
+    """
+
+    def __init__(self, device: torch.device, folder: Path | None = None) -> None:
         self._device = device
-        self._cards = {card.name: card for card in list_cards()}
+        self._folder = folder
+        self._cards = {card.name: (card, WEIGHTS) for card in list_cards()}
+        self._default = next(card.name for card, _ in self._cards.values() if card.default)
         self._models: dict[str, Model] = {}
         self._loading = Lock()
 
     def cards(self) -> list[ModelCard]:
         """All cards, the default model's first."""
-        return sorted(self._cards.values(), key=lambda card: not card.default)
+        self._look_for_more()
+        cards = [card for card, _ in self._cards.values()]
+        return sorted(cards, key=lambda card: not card.default)
+
+    def loaded(self, name: str | None = None) -> Model | None:
+        """What ``get`` would return at once, without reading a file."""
+        return self._models.get(self._default if name is None else name)
 
     def get(self, name: str | None = None) -> Model:
-        """The model of that name, else the default one. Raises UnknownModel."""
-        card = self._card(name)
-        with self._loading:
-            if card.name not in self._models:
-                self._models[card.name] = self._load(card)
-        return self._models[card.name]
+        """The model of that name, else the default one.
 
-    def _card(self, name: str | None) -> ModelCard:
-        if name is None:
-            return self.cards()[0]
+        Raises UnknownModel, and UnreadableWeights where its weights are damaged.
+        """
+        name = self._default if name is None else name
+        if name not in self._cards:
+            self._look_for_more()
         if name not in self._cards:
             names = ", ".join(self._cards)
             raise UnknownModel(f"There is no model {name!r}. The models are {names}.")
-        return self._cards[name]
+        with self._loading:
+            if name not in self._models:
+                self._models[name] = self._load(*self._cards[name])
+        return self._models[name]
 
-    def _load(self, card: ModelCard) -> Model:
-        # An untrained network is the same one at every start, so that a link to it shows the same.
-        with torch.random.fork_rng():
-            torch.manual_seed(UNTRAINED_SEED)
-            network = create_network(card.network)
-        if card.weights:
-            network.load_state_dict(load_file(WEIGHTS / card.weights))
-        return Model(card, network.eval().to(self._device), self._device)
+    def _look_for_more(self) -> None:
+        paths = sorted(self._folder.glob("*.json")) if self._folder else []
+        for path in paths:
+            if path.stem in self._cards:
+                continue
+            try:
+                card = replace(read_card(path), name=path.stem, default=False)
+                self._cards[path.stem] = (card, path.parent)
+            except ConvScopeError as error:
+                logger.warning("%s The model is left out.", error)
+
+    def _load(self, card: ModelCard, folder: Path) -> Model:
+        network = load_network(card, folder) if card.weights else _untrained(card)
+        # Convolutions are a quarter faster where a pixel's channels lie side by side.
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return Model(card, network.to(self._device), self._device)
+
+
+def _untrained(card: ModelCard) -> nn.Module:
+    # The same one at every start, so that a link to it shows the same.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(UNTRAINED_SEED)
+        return create_network(card.network).eval()

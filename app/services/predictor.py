@@ -1,28 +1,25 @@
 """From pictures to predictions and traces, off the event loop.
 
-Decoding and preparing run in a small thread pool. Forward passes run in one thread that takes
-whatever is waiting as one batch: with one client nothing waits, with many the batches grow by
-themselves, and no timer delays anyone.
+Decoding and preparing run in a small thread pool, forward passes for predictions in the batcher's
+thread.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import groupby
-from queue import Empty, SimpleQueue
-from threading import Thread
+from dataclasses import dataclass
+from time import perf_counter
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
+from app.core.errors import ConvScopeError
 from app.core.images import Picture
 from app.core.model import Model, Prediction
 from app.core.preparing import Prepared, prepare
 from app.core.tracing import Trace
+from app.services.batcher import Batcher, Waiting
 
-MAX_BATCH = 64
 PREPARING_THREADS = 2
 
 Result = TypeVar("Result")
@@ -32,64 +29,29 @@ Source = Callable[[], Picture]
 
 
 @dataclass(frozen=True)
-class _Waiting:
-    model: Model
-    inputs: Tensor
-    answer: Future[list[Prediction]] = field(default_factory=Future)
+class Timing:
+    """Where the time went, in seconds. ``elapsed`` is all of it, waiting included."""
+
+    preparing: float
+    network: float
+    elapsed: float
 
 
-class Batcher:
-    """One thread that predicts all that is waiting, a batch per model at a time."""
+@dataclass(frozen=True)
+class Predicted:
+    """A prediction per picture, in order."""
 
-    def __init__(self) -> None:
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
-        self._thread = Thread(target=self._serve, name="batcher", daemon=True)
-        self._thread.start()
-
-    def submit(self, model: Model, inputs: Tensor) -> Future[list[Prediction]]:
-        """Predict (batch, channels, height, width) together with whatever else is waiting."""
-        waiting = _Waiting(model, inputs)
-        self._queue.put(waiting)
-        return waiting.answer
-
-    def close(self) -> None:
-        """Answer what is waiting, then end the thread."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _serve(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, go_on = self._take_waiting(first)
-            for model, group in groupby(batch, key=lambda waiting: waiting.model):
-                _answer(model, list(group))
-            if not go_on:
-                return
-
-    def _take_waiting(self, first: _Waiting) -> tuple[list[_Waiting], bool]:
-        batch, size = [first], len(first.inputs)
-        while size < MAX_BATCH:
-            try:
-                waiting = self._queue.get_nowait()
-            except Empty:
-                break
-            if waiting is None:
-                return batch, False
-            batch.append(waiting)
-            size += len(waiting.inputs)
-        return batch, True
+    predictions: list[Prediction]
+    timing: Timing
 
 
-def _answer(model: Model, group: Sequence[_Waiting]) -> None:
-    group = [waiting for waiting in group if waiting.answer.set_running_or_notify_cancel()]
-    try:
-        predictions = iter(model.predict(torch.cat([waiting.inputs for waiting in group])))
-        answers = [[next(predictions) for _ in waiting.inputs] for waiting in group]
-    except Exception as error:  # whatever it is, those who wait must hear of it
-        for waiting in group:
-            waiting.answer.set_exception(error)
-        return
-    for waiting, answer in zip(group, answers, strict=True):
-        waiting.answer.set_result(answer)
+@dataclass(frozen=True)
+class Traced:
+    """The prepared picture with its steps, and every layer's output for it."""
+
+    prepared: Prepared
+    trace: Trace
+    timing: Timing
 
 
 class Predictor:
@@ -99,32 +61,65 @@ class Predictor:
         self._pool = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="preparing")
         self._batcher = Batcher()
 
-    async def predict(self, model: Model, sources: Sequence[Source]) -> list[Prediction]:
-        """A prediction per picture, in order. Raises what decoding and preparing raise."""
-        inputs = await self._in_pool(lambda: _stack(_prepared(model, s) for s in sources))
-        return await asyncio.wrap_future(self._batcher.submit(model, inputs))
+    async def predict(self, model: Model, sources: Sequence[Source]) -> Predicted:
+        """Predict each picture. Raises what decoding and preparing raise."""
+        answer: Future[Predicted] = Future()
+        # From thread to thread without a stop at the event loop, which may be busy.
+        self._pool.submit(self._prepare, model, sources, answer, perf_counter())
+        return await asyncio.wrap_future(answer)
 
-    async def trace(self, model: Model, source: Source) -> tuple[Prepared, Trace]:
-        """The prepared picture with its steps, and every layer's output for it."""
+    async def trace(
+        self, model: Model, source: Source, finish: Callable[[Traced], Result]
+    ) -> Result:
+        """Trace a picture and ``finish`` what came of it in the same thread.
 
-        def work() -> tuple[Prepared, Trace]:
-            prepared = _prepared(model, source)
-            return prepared, model.trace(prepared.tensor)
+        Raises what decoding and preparing raise.
+        """
+        started = perf_counter()
+        return await self.run(lambda: finish(_trace(model, source, started)))
 
-        return await self._in_pool(work)
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Do other work that takes a while in one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Finish what was accepted and end the threads."""
         self._pool.shutdown()
         self._batcher.close()
 
-    async def _in_pool(self, work: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+    def _prepare(
+        self, model: Model, sources: Sequence[Source], answer: "Future[Predicted]", started: float
+    ) -> None:
+        if not answer.set_running_or_notify_cancel():
+            return  # Whoever asked is gone.
+
+        def tell(predictions: list[Prediction], network: float) -> None:
+            timing = Timing(preparing, network, perf_counter() - started)
+            answer.set_result(Predicted(predictions, timing))
+
+        try:
+            begun = perf_counter()
+            inputs = torch.stack([one.tensor for one in _prepared(model, sources)])
+            preparing = perf_counter() - begun
+            self._batcher.submit(Waiting(model, inputs, tell, answer.set_exception))
+        except Exception as error:
+            answer.set_exception(error)
 
 
-def _prepared(model: Model, source: Source) -> Prepared:
-    return prepare(source(), model.card.input_shape, model.card.preprocessing)
+def _prepared(model: Model, sources: Sequence[Source]) -> Iterator[Prepared]:
+    for number, source in enumerate(sources, 1):
+        try:
+            yield prepare(source(), model.card.input_shape, model.card.preprocessing)
+        except ConvScopeError as error:
+            if len(sources) == 1:
+                raise
+            raise type(error)(f"Picture {number} of {len(sources)}: {error}") from error
 
 
-def _stack(prepared: Iterable[Prepared]) -> Tensor:
-    return torch.stack([one.tensor for one in prepared])
+def _trace(model: Model, source: Source, started: float) -> Traced:
+    begun = perf_counter()
+    (prepared,) = _prepared(model, [source])
+    ready = perf_counter()
+    trace = model.trace(prepared.tensor)
+    done = perf_counter()
+    return Traced(prepared, trace, Timing(ready - begun, done - ready, done - started))

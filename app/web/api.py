@@ -1,15 +1,16 @@
 """The JSON API, version 1: models, predictions, traces and images."""
 
 import json
+from functools import partial
 from importlib.metadata import version
-from time import perf_counter
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from safetensors.torch import save
 
-from app.core.model import Prediction
+from app.core.model import Model, Prediction
+from app.services.predictor import Source, Traced
 from app.web.dependencies import (
     ImagesDep,
     LibraryDep,
@@ -18,7 +19,7 @@ from app.web.dependencies import (
     SourcesDep,
     WantedModelDep,
 )
-from app.web.documenting import binary, picture_body, problems
+from app.web.documenting import IMAGE, LAYERS, binary, picture_body, problems
 from app.web.schemas import (
     Card,
     Health,
@@ -27,19 +28,30 @@ from app.web.schemas import (
     PredictionAnswer,
     PredictionsAnswer,
 )
+from app.web.timing import timing_headers
+
+VERSION = version("convscope")
 
 health = APIRouter(tags=["health"])
 router = APIRouter(prefix="/api/v1")
 
 Top = Annotated[
-    int | None, Query(ge=1, le=1000, description="Keep only so many classes, the best first.")
+    int | None,
+    Query(ge=1, description="Keep only so many probabilities, the largest first."),
+]
+Layers = Annotated[
+    str | None,
+    Query(description="Only these layers, with commas between.", openapi_examples=LAYERS),
+]
+Steps = Annotated[
+    bool, Query(description="Add the steps of the preparation as tensors `step:<name>`.")
 ]
 
 
 @health.get("/healthz", summary="Is the server up?")
 async def healthz() -> Health:
     """Answers as soon as the server takes requests."""
-    return Health(version=version("convscope"))
+    return Health(version=VERSION)
 
 
 @router.get("/models", summary="List the models", tags=["models"])
@@ -48,9 +60,7 @@ async def list_models(library: LibraryDep) -> list[Card]:
     return [Card.model_validate(card) for card in library.cards()]
 
 
-@router.get(
-    "/models/{model}", summary="Describe a model", tags=["models"], responses=problems(404)
-)
+@router.get("/models/{model}", summary="Describe a model", tags=["models"], responses=problems(404))
 async def describe_model(model: NamedModelDep) -> ModelDescription:
     """A model's card and its layers in forward order."""
     return ModelDescription.of(model)
@@ -64,17 +74,21 @@ async def describe_model(model: NamedModelDep) -> ModelDescription:
     responses=problems(404, 413, 415, 422),
 )
 async def predict(
-    model: WantedModelDep, sources: SourcesDep, predictor: PredictorDep, top: Top = None
+    model: WantedModelDep,
+    sources: SourcesDep,
+    predictor: PredictorDep,
+    response: Response,
+    top: Top = None,
 ) -> PredictionAnswer | PredictionsAnswer:
-    """What the model says of each picture.
+    """What the model says of each picture: `predictions` where there are several.
 
     Pixels of exactly the model's input size are taken as they are; everything else is prepared as
     the model's card says.
     """
-    started = perf_counter()
-    predictions = await predictor.predict(model, sources)
-    elapsed = (perf_counter() - started) * 1000
-    answers = [PredictionAnswer.of(model, one, elapsed, top) for one in predictions]
+    predicted = await predictor.predict(model, sources)
+    response.headers.update(timing_headers(predicted.timing))
+    elapsed = predicted.timing.elapsed
+    answers = [PredictionAnswer.of(model, one, elapsed, top) for one in predicted.predictions]
     return answers[0] if len(answers) == 1 else PredictionsAnswer(predictions=answers)
 
 
@@ -91,30 +105,38 @@ async def trace(
     model: WantedModelDep,
     sources: SourcesDep,
     predictor: PredictorDep,
-    layers: Annotated[
-        str | None, Query(description="Only these layers, with commas between.")
-    ] = None,
-    steps: Annotated[
-        bool, Query(description="Add the steps of the preparation as tensors `step:<name>`.")
-    ] = False,
+    layers: Layers = None,
+    steps: Steps = False,
 ) -> Response:
     """One forward pass: a tensor per layer by its name, the prepared picture as `input`, and the
     prediction as JSON in the metadata's `prediction`."""
-    if len(sources) > 1:
-        raise HTTPException(422, "A trace is of one picture: send one at a time.")
-    wanted = layers.split(",") if layers else [layer.name for layer in model.layers]
-    names = [model.layer(name).name for name in wanted]
-    started = perf_counter()
-    prepared, result = await predictor.trace(model, sources[0])
-    elapsed = (perf_counter() - started) * 1000
-    answer = PredictionAnswer.of(model, Prediction(model.card.classes, result.logits, result.probabilities), elapsed)
-    tensors = {name: result.activations[name].contiguous() for name in names}
-    tensors["input"] = result.input.contiguous()
+    named = [name.strip() for name in layers.split(",")] if layers else []
+    wanted = [model.layer(name).name for name in named] or [layer.name for layer in model.layers]
+    finish = partial(_trace_file, model, wanted, steps)
+    return await predictor.trace(model, _only(sources), finish)
+
+
+def _trace_file(model: Model, layers: list[str], steps: bool, traced: Traced) -> Response:
+    trace = traced.trace
+    prediction = Prediction(model.card.classes, trace.logits, trace.probabilities)
+    answer = PredictionAnswer.of(model, prediction, traced.timing.elapsed)
     metadata = {"prediction": answer.model_dump_json()}
+    tensors = {name: trace.activations[name] for name in layers} | {"input": trace.input}
     if steps:
-        tensors |= {f"step:{step.name}": step.tensor() for step in prepared.steps}
-        metadata["steps"] = json.dumps([[step.name, step.caption] for step in prepared.steps])
-    return Response(save(tensors, metadata), media_type="application/octet-stream")
+        tensors |= {f"step:{step.name}": step.tensor() for step in traced.prepared.steps}
+        captions = [[step.name, step.caption] for step in traced.prepared.steps]
+        metadata["steps"] = json.dumps(captions)
+    return Response(
+        save(tensors, metadata),
+        media_type="application/octet-stream",
+        headers=timing_headers(traced.timing),
+    )
+
+
+def _only(sources: list[Source]) -> Source:
+    if len(sources) > 1:
+        raise HTTPException(422, f"Send one picture at a time: these are {len(sources)}.")
+    return sources[0]
 
 
 @router.post(
@@ -123,15 +145,18 @@ async def trace(
     tags=["images"],
     status_code=201,
     openapi_extra=picture_body(batches=False),
-    responses=problems(413, 415, 422),
+    responses=problems(413, 415, 422, 507),
 )
 async def keep_image(
-    request: Request, response: Response, sources: SourcesDep, images: ImagesDep
+    request: Request,
+    response: Response,
+    sources: SourcesDep,
+    images: ImagesDep,
+    predictor: PredictorDep,
 ) -> ImageAnswer:
     """Keeps a picture under an id made of its content; the same picture has the same id."""
-    if len(sources) > 1:
-        raise HTTPException(422, "Send one picture at a time.")
-    image = await run_in_threadpool(lambda: images.put(sources[0]()))
+    source = _only(sources)
+    image = await predictor.run(lambda: images.put(source()))
     response.headers["Location"] = request.url_for("get_image", image=image).path
     return ImageAnswer(id=image)
 
@@ -144,9 +169,11 @@ async def keep_image(
     responses=binary("image/png", "The picture.") | problems(404),
 )
 async def get_image(
-    images: ImagesDep, image: Annotated[str, Path(description="An image's id.")]
+    images: ImagesDep,
+    image: Annotated[str, Path(description="An image's id.", openapi_examples=IMAGE)],
 ) -> Response:
     """The picture as a PNG file."""
     png = await run_in_threadpool(images.png, image)
     # The id is made of the content, so what it names can't change.
-    return Response(png, media_type="image/png", headers={"Cache-Control": "max-age=31536000"})
+    lasting = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return Response(png, media_type="image/png", headers=lasting)

@@ -1,30 +1,39 @@
-"""What a route asks for: an alias per dependency."""
+"""What a route asks for: an alias per dependency.
+
+They are asynchronous: FastAPI runs any other function in a thread, which costs more than they do.
+"""
 
 from typing import Annotated, cast
 
 from fastapi import Depends, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
 
 from app.core.model import Model
 from app.services.image_store import ImageStore
 from app.services.model_library import ModelLibrary
-from app.services.predictor import Predictor
+from app.services.predictor import Predictor, Source
 from app.settings import Settings
-from app.web.pictures import Source, read_sources
+from app.web.documenting import MODEL
+from app.web.pictures import read_sources
 
 
-def get_settings(request: Request) -> Settings:
+async def get_settings(request: Request) -> Settings:
+    """The settings that the application was created with."""
     return cast(Settings, request.state.settings)
 
 
-def get_library(request: Request) -> ModelLibrary:
+async def get_library(request: Request) -> ModelLibrary:
+    """The models."""
     return cast(ModelLibrary, request.state.library)
 
 
-def get_predictor(request: Request) -> Predictor:
+async def get_predictor(request: Request) -> Predictor:
+    """What predicts and traces."""
     return cast(Predictor, request.state.predictor)
 
 
-def get_images(request: Request) -> ImageStore:
+async def get_images(request: Request) -> ImageStore:
+    """The kept pictures."""
     return cast(ImageStore, request.state.images)
 
 
@@ -34,23 +43,40 @@ PredictorDep = Annotated[Predictor, Depends(get_predictor)]
 ImagesDep = Annotated[ImageStore, Depends(get_images)]
 
 
-async def get_sources(request: Request, settings: SettingsDep) -> list[Source]:
-    return await read_sources(request, settings.max_pixels)
+async def get_sources(
+    request: Request,
+    settings: SettingsDep,
+    width: Annotated[
+        int | None,
+        Query(ge=1, description="Of raw grey bytes: pixels in a row, where they aren't a square."),
+    ] = None,
+) -> list[Source]:
+    """The pictures in the request's body."""
+    return await read_sources(request, settings.max_pixels, width)
 
 
 async def get_wanted_model(
     library: LibraryDep,
     model: Annotated[
-        str | None, Query(description="A model's name; without it, the default model.")
+        str | None,
+        Query(description="A model's name; without it, the default model.", openapi_examples=MODEL),
     ] = None,
 ) -> Model:
-    return library.get(model)
+    """The model that the query names, else the default one."""
+    return await _find(library, model)
 
 
 async def get_named_model(
-    library: LibraryDep, model: Annotated[str, Path(description="A model's name.")]
+    library: LibraryDep,
+    model: Annotated[str, Path(description="A model's name.", openapi_examples=MODEL)],
 ) -> Model:
-    return library.get(model)
+    """The model that the path names."""
+    return await _find(library, model)
+
+
+async def _find(library: ModelLibrary, name: str | None) -> Model:
+    loaded = library.loaded(name)
+    return await run_in_threadpool(library.get, name) if loaded is None else loaded
 
 
 SourcesDep = Annotated[list[Source], Depends(get_sources)]

@@ -2,18 +2,41 @@
 
 from typing import Any
 
-from app.web.examples import example_data_url, example_rows
+from fastapi.openapi.models import Example
+
+from app.web.examples import example_data_url, example_image, example_rows
 from app.web.schemas import ProblemAnswer
 
-_MEANING = {
+Responses = dict[int | str, dict[str, Any]]
+Examples = dict[str, Example]
+
+DESCRIPTION = """
+Send a picture and get the prediction, every layer's activations, the filters: each number that the
+network computes. Every error is a problem document (RFC 9457) whose `detail` says what to do.
+"""
+
+MODEL: Examples = {
+    "digits": {"summary": "The default", "value": "digits"},
+    "convnet-revisited": {"summary": "The smallest", "value": "convnet-revisited"},
+}
+LAYER: Examples = {"conv1": {"summary": "The first convolution", "value": "conv1"}}
+IMAGE: Examples = {"seven": {"summary": "A seven, always there", "value": example_image()}}
+LAYERS: Examples = {
+    "all": {"summary": "All layers", "value": ""},
+    "two": {"summary": "Two of them", "value": "conv1,softmax"},
+}
+
+_MEANING: dict[int | str, str] = {
     404: "There is no such model, layer, channel or image; the detail says which there are.",
     413: "The body or the picture is too large.",
     415: "The content type can't be read.",
     422: "The request can't be used; the detail says what to correct.",
+    507: "The server has no room for it.",
+    "default": "Any other error.",
 }
 
 
-def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
+def problems(*codes: int | str) -> Responses:
     """The error answers of an operation, for ``responses=``."""
     schema = {"$ref": "#/components/schemas/ProblemAnswer"}
     content = {"application/problem+json": {"schema": schema}}
@@ -23,57 +46,62 @@ def problems(*codes: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def binary(media_type: str, description: str) -> dict[int | str, dict[str, Any]]:
+def binary(media_type: str, description: str) -> Responses:
     """A successful answer that is a file."""
-    schema = {"type": "string", "format": "binary"}
-    return {200: {"description": description, "content": {media_type: {"schema": schema}}}}
+    return {200: {"description": description, "content": {media_type: {"schema": _FILE}}}}
 
 
 _FILE = {"type": "string", "format": "binary"}
+_PIXEL = {"type": "number", "minimum": 0, "maximum": 255}
 _PIXELS = {
     "type": "array",
+    "minItems": 1,
     "description": "H x W or H x W x 3 of 0..255; exactly the model's input size is taken as it is",
-    "items": {"type": "array", "items": {}},
+    "items": {
+        "type": "array",
+        "minItems": 1,
+        "items": {
+            "anyOf": [_PIXEL, {"type": "array", "items": _PIXEL, "minItems": 3, "maxItems": 3}]
+        },
+    },
 }
 _PICTURE = {
-    "type": "object",
-    "properties": {
-        "image": {"type": "string", "description": "base64 or a data URL of a picture file"},
-        "pixels": _PIXELS,
-    },
+    "oneOf": [
+        {
+            "type": "object",
+            "required": ["image"],
+            "properties": {
+                "image": {"type": "string", "description": "base64 or a data URL of a picture file"}
+            },
+        },
+        {"type": "object", "required": ["pixels"], "properties": {"pixels": _PIXELS}},
+    ]
 }
 _BATCH = {
     "type": "object",
     "required": ["batch"],
-    "properties": {
-        "batch": {"type": "array", "minItems": 1, "maxItems": 64, "items": _PICTURE}
-    },
+    "properties": {"batch": {"type": "array", "minItems": 1, "maxItems": 64, "items": _PICTURE}},
 }
 
 
 def picture_body(batches: bool) -> dict[str, Any]:
     """The request body of an operation that takes a picture, for ``openapi_extra=``."""
-    examples = {
+    examples: dict[str, Any] = {
         "picture": {"summary": "A picture file", "value": {"image": example_data_url()}},
         "pixels": {"summary": "Pixels", "value": {"pixels": example_rows()}},
     }
     if batches:
         batch = [{"image": example_data_url()}, {"pixels": example_rows()}]
         examples["batch"] = {"summary": "Two at once", "value": {"batch": batch}}
-    form = {"type": "object", "required": ["image"], "properties": {"image": _files(batches)}}
-    json = {"anyOf": [_PICTURE, _BATCH]} if batches else _PICTURE
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": json, "examples": examples},
-                "multipart/form-data": {"schema": form},
-                "application/octet-stream": {"schema": _FILE},
-                "image/png": {"schema": _FILE},
-            },
-        }
+    files = {"type": "array", "items": _FILE, "maxItems": 64} if batches else _FILE
+    form = {"type": "object", "required": ["image"], "properties": {"image": files}}
+    json = {"oneOf": [*_PICTURE["oneOf"], _BATCH]} if batches else _PICTURE
+    grey = _FILE | {"description": "raw grey bytes, row by row: 0 is paper, 255 is ink"}
+    # JSON is first, since the form in /docs shows the first one, and can fill it in.
+    content = {
+        "application/json": {"schema": json, "examples": examples},
+        "multipart/form-data": {"schema": form},
+        "application/octet-stream": {"schema": grey},
+        **{f"image/{kind}": {"schema": _FILE} for kind in ("png", "jpeg", "webp", "gif", "bmp")},
     }
-
-
-def _files(several: bool) -> dict[str, Any]:
-    return {"type": "array", "items": _FILE, "maxItems": 64} if several else _FILE
+    return {"requestBody": {"required": True, "content": content}}

@@ -1,8 +1,7 @@
 """Every error as an RFC 9457 problem document; the only place where errors become status codes."""
 
-import logging
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,9 +9,12 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from app.core import errors
+from app.core.devices import UnavailableDevice
+from app.core.recipes import BadRecipe
 
-STATUS: dict[type[Exception], int] = {
+STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.UnreadableImage: 422,
+    errors.ImageTooSmall: 422,
     errors.ImageTooLarge: 413,
     errors.EmptyDrawing: 422,
     errors.InvalidPixels: 422,
@@ -20,9 +22,15 @@ STATUS: dict[type[Exception], int] = {
     errors.UnknownLayer: 404,
     errors.UnknownChannel: 404,
     errors.UnknownImage: 404,
+    errors.NoFilters: 404,
+    BadRecipe: 422,
+    # The server's own troubles, which its keeper can end.
+    errors.DatasetUnavailable: 503,
+    errors.UnreadableWeights: 503,
+    errors.InvalidSettings: 503,
+    UnavailableDevice: 503,
+    errors.StorageUnavailable: 507,
 }
-
-logger = logging.getLogger(__name__)
 
 
 class Problem(JSONResponse):
@@ -30,15 +38,21 @@ class Problem(JSONResponse):
 
     media_type = "application/problem+json"
 
-    def __init__(self, status: int, detail: str, kind: str | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        kind: str = "about:blank",
+        faults: list[dict[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         title = HTTPStatus(status).phrase
-        content = {"type": kind or "about:blank", "title": title, "status": status}
-        headers = more.pop("headers", None)
-        super().__init__(content | {"detail": detail} | more, status, headers)
+        content = {"type": kind, "title": title, "status": status, "detail": detail}
+        super().__init__(content | ({"errors": faults} if faults else {}), status, headers)
 
 
 def _on_domain_error(request: Request, error: Exception) -> Problem:
-    status = next(code for known, code in STATUS.items() if isinstance(error, known))
+    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     return Problem(status, str(error), f"urn:convscope:{type(error).__name__}")
 
 
@@ -49,32 +63,29 @@ def _on_invalid_request(request: Request, error: Exception) -> Problem:
         for fault in error.errors()
     ]
     said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
-    return Problem(422, f"Please correct the request. {said}.", errors=faults)
+    return Problem(422, f"Please correct the request. {said}.", faults=faults)
 
 
 def _on_http_error(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)
-    detail = error.detail
-    if detail == HTTPStatus(error.status_code).phrase:
-        detail = _USUAL.get(error.status_code, detail)
-    return Problem(error.status_code, detail.format(request=request), headers=error.headers)
-
-
-_USUAL = {
-    404: "There is nothing at {request.url.path}. GET /docs lists every operation.",
-    405: "{request.url.path} doesn't answer {request.method}. GET /docs lists every operation.",
-}
+    detail, path = error.detail, request.url.path
+    # The framework's own errors say no more than the name of their status.
+    if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:
+        detail = f"There is nothing at {path}. GET /docs lists every operation."
+    if error.status_code == 405 and detail == HTTPStatus.METHOD_NOT_ALLOWED.phrase:
+        methods = (error.headers or {}).get("Allow", "other methods")
+        detail = f"{path} answers {methods}, not {request.method}. GET /docs lists every operation."
+    return Problem(error.status_code, detail, headers=error.headers)
 
 
 def _on_fault(request: Request, error: Exception) -> Problem:
-    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    # The server logs the error itself.
     return Problem(500, "Something went wrong on the server. Its log says what; please report it.")
 
 
 def install(app: FastAPI) -> None:
     """Answer every error with a problem document."""
-    for domain_error in STATUS:
-        app.add_exception_handler(domain_error, _on_domain_error)
+    app.add_exception_handler(errors.ConvScopeError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(Exception, _on_fault)

@@ -1,8 +1,14 @@
-"""A limit on the size of a request's body, counted as it arrives."""
+"""A limit on the size of a request's body, known from its header or counted as it arrives."""
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.web.errors import Problem
+
+MEGABYTE = 1024 * 1024
+
+# A refused body is read to its end, up to so many times the limit.
+PATIENCE = 4
 
 
 class _TooLarge(Exception):
@@ -10,10 +16,10 @@ class _TooLarge(Exception):
 
 
 class BodyLimit:
-    """Answers 413 to a body of more than ``limit`` bytes, whatever its header says.
+    """Answers 413 to a body of more than ``limit`` bytes, whatever the path.
 
-    The rest of such a body is read and dropped up to a bound, since a client that is still
-    sending would otherwise see a broken connection instead of the answer.
+    Such a body is read and dropped before the answer, since a client that is still sending would
+    see a broken connection instead of it.
     """
 
     def __init__(self, app: ASGIApp, limit: int) -> None:
@@ -21,12 +27,20 @@ class BodyLimit:
         self._limit = limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, its body counted, or refuse it."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        taken = 0
-        answering = False
+        headers = Headers(scope=scope)
+        if _declared_size(headers) > self._limit:
+            # Who asks first is told before anything is sent.
+            asks = headers.get("expect", "").lower() == "100-continue"
+            return await self._refuse(scope, receive, send, wait=not asks)
+        return await self._pass_on(scope, receive, send)
 
-        async def counted() -> Message:
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        taken, answering = 0, False
+
+        async def count() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
@@ -34,25 +48,38 @@ class BodyLimit:
                 raise _TooLarge
             return message
 
-        async def noted(message: Message) -> None:
+        async def note(message: Message) -> None:
             nonlocal answering
             answering = True
             await send(message)
 
         try:
-            return await self._app(scope, counted, noted)
+            await self._app(scope, count, note)
         except _TooLarge:
             if answering:
                 raise
-        await self._drop(receive)
-        megabytes = self._limit // (1024 * 1024)
-        problem = Problem(413, f"The request is larger than {megabytes} MB. Send a smaller picture.")
-        return await problem(scope, receive, send)
+            await self._refuse(scope, receive, send, wait=True)
 
-    async def _drop(self, receive: Receive) -> None:
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, wait: bool) -> None:
+        ended = await self._drop(receive) if wait else False
+        size = f"{self._limit / MEGABYTE:.3g} MB"
+        detail = (
+            f"The request is larger than {size}, the most that is read. Send a smaller picture."
+        )
+        headers = None if ended else {"Connection": "close"}
+        await Problem(413, detail, headers=headers)(scope, receive, send)
+
+    async def _drop(self, receive: Receive) -> bool:
+        """Read the body and forget it; returns whether it came to its end."""
         dropped = 0
-        while dropped < 4 * self._limit:
+        while dropped < PATIENCE * self._limit:
             message = await receive()
             dropped += len(message.get("body", b""))
             if message["type"] == "http.disconnect" or not message.get("more_body"):
-                return
+                return True
+        return False
+
+
+def _declared_size(headers: Headers) -> int:
+    size = headers.get("content-length", "")
+    return int(size) if size.isascii() and size.isdigit() else 0

@@ -1,116 +1,162 @@
 """Filters and feature maps of one layer, as PNG and as .npy."""
 
-from enum import StrEnum
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Path, Query, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from numpy.typing import NDArray
 
 from app.core.coloring import Theme
-from app.core.errors import UnknownChannel
+from app.core.errors import NoFilters, UnknownChannel
 from app.core.layers import Layer
 from app.core.model import Model
+from app.services.predictor import Traced
 from app.web.dependencies import ImagesDep, NamedModelDep, PredictorDep
-from app.web.documenting import problems
+from app.web.documenting import IMAGE, LAYER, binary, problems
 from app.web.rendering import as_npy, as_png
 
 router = APIRouter(prefix="/api/v1/models/{model}/layers/{layer}", tags=["layers"])
 
+Values = NDArray[np.float32]
 
-class Form(StrEnum):
-    png = "png"
-    npy = "npy"
+# A PNG of more pixels than this helps nobody: that is 8,192 x 8,192.
+MAX_DRAWN = 2**26
+
+PNG = binary("image/png", "A picture whose palette is the colour scale.") | problems(404, 422)
+NPY = binary("application/octet-stream", "An array that numpy.load reads.") | problems(404, 422)
 
 
-MEDIA_TYPES = {Form.png: "image/png", Form.npy: "application/octet-stream"}
-FILES = {
-    200: {
-        "description": "A picture, or an array that numpy.load reads.",
-        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in MEDIA_TYPES.values()},
-    }
-}
+async def get_layer(
+    model: NamedModelDep,
+    layer: Annotated[str, Path(description="A layer's name.", openapi_examples=LAYER)],
+) -> Layer:
+    """The layer that the path names."""
+    return model.layer(layer)
 
-LayerName = Annotated[str, Path(description="A layer's name.")]
-FormDep = Annotated[Form, Path(description="png, or npy for the numbers themselves.")]
+
+LayerDep = Annotated[Layer, Depends(get_layer)]
 Channel = Annotated[int | None, Query(description="Only this channel, from 0.")]
-ThemeQuery = Annotated[Theme, Query(description="The colour scale of a PNG.")]
-Zoom = Annotated[int, Query(ge=1, le=16, description="Pixels of a PNG per number.")]
+ThemeQuery = Annotated[
+    Theme, Query(description="The colour scale: that of the light page or dark.")
+]
+Zoom = Annotated[int, Query(ge=1, le=16, description="Pixels per number.")]
+ImageQuery = Annotated[
+    str, Query(description="An image's id, from POST /api/v1/images.", openapi_examples=IMAGE)
+]
 
 
 @router.get(
-    "/filters.{form}",
-    summary="A layer's filters",
-    response_class=Response,
-    responses=FILES | problems(404, 422),
+    "/filters.png", summary="A layer's filters, drawn", response_class=Response, responses=PNG
 )
-async def filters(
+async def filters_png(
     model: NamedModelDep,
-    layer: LayerName,
-    form: FormDep,
+    layer: LayerDep,
+    predictor: PredictorDep,
     channel: Channel = None,
     theme: ThemeQuery = "light",
     zoom: Zoom = 1,
 ) -> Response:
+    """A row of kernels per filter; with `channel`, the kernels of that filter in a square."""
+    weights = _chosen(_weights(model, layer), layer, channel)
+    return await predictor.run(partial(_png, weights, True, theme, zoom))
+
+
+@router.get("/filters.npy", summary="A layer's filters", response_class=Response, responses=NPY)
+async def filters_npy(model: NamedModelDep, layer: LayerDep, channel: Channel = None) -> Response:
     """The weights (output channels, input channels, height, width); with `channel`, that filter's
-    kernels (input channels, height, width). In a PNG of all filters a row is a filter."""
-    weights = _chosen(_weights(model, model.layer(layer)), layer, channel)
-    return await _answer(weights, form, True, theme, zoom)
+    kernels (input channels, height, width)."""
+    return _npy(_chosen(_weights(model, layer), layer, channel))
 
 
 @router.get(
-    "/activations.{form}",
-    summary="A layer's feature maps for an image",
+    "/activations.png",
+    summary="A layer's feature maps for an image, drawn",
     response_class=Response,
-    responses=FILES | problems(404, 422),
+    responses=PNG,
 )
-async def activations(
+async def activations_png(
     model: NamedModelDep,
-    layer: LayerName,
-    form: FormDep,
-    image: Annotated[str, Query(description="An image's id, from POST /api/v1/images.")],
+    layer: LayerDep,
+    image: ImageQuery,
     images: ImagesDep,
     predictor: PredictorDep,
     channel: Channel = None,
     theme: ThemeQuery = "light",
     zoom: Zoom = 1,
 ) -> Response:
+    """All maps in a square; with `channel`, that one."""
+
+    def draw(traced: Traced) -> Response:
+        return _png(_maps(traced, layer, channel), layer.signed, theme, zoom)
+
+    return await predictor.trace(model, partial(images.picture, image), draw)
+
+
+@router.get(
+    "/activations.npy",
+    summary="A layer's activations for an image",
+    response_class=Response,
+    responses=NPY,
+)
+async def activations_npy(
+    model: NamedModelDep,
+    layer: LayerDep,
+    image: ImageQuery,
+    images: ImagesDep,
+    predictor: PredictorDep,
+    channel: Channel = None,
+) -> Response:
     """The activations (channels, height, width), or (units,) after a flatten; with `channel`, that
     feature map (height, width)."""
-    described = model.layer(layer)
-    await run_in_threadpool(images.png, image)
-    _, trace = await predictor.trace(model, lambda: images.picture(image))
-    values = _chosen(trace.activations[layer].numpy(), layer, channel)
-    return await _answer(values, form, described.signed, theme, zoom)
+
+    def write(traced: Traced) -> Response:
+        return _npy(_maps(traced, layer, channel))
+
+    return await predictor.trace(model, partial(images.picture, image), write)
 
 
-def _weights(model: Model, layer: Layer) -> NDArray[np.float32]:
+@router.get("/{what}.{form}", include_in_schema=False)
+async def other_form(layer: LayerDep, what: str, form: str) -> Response:
+    """Anything else."""
+    raise HTTPException(
+        404,
+        f"There is no {what}.{form} of a layer. There are filters.png, filters.npy, "
+        "activations.png?image= and activations.npy?image=.",
+    )
+
+
+def _weights(model: Model, layer: Layer) -> Values:
     if layer.name not in model.weights:
-        having = ", ".join(name for name in model.weights)
-        raise HTTPException(
-            422, f"{layer.name} has no filters. The layers of {model.card.name} that have: {having}."
+        raise NoFilters(
+            f"{layer.name} has no filters. The layers of {model.card.name} that have: "
+            f"{', '.join(model.weights)}."
         )
-    return model.weights[layer.name].numpy()
+    weights: Values = model.weights[layer.name].numpy()
+    return weights
 
 
-def _chosen(
-    values: NDArray[np.float32], layer: str, channel: int | None
-) -> NDArray[np.float32]:
+def _maps(traced: Traced, layer: Layer, channel: int | None) -> Values:
+    return _chosen(traced.trace.activations[layer.name].numpy(), layer, channel)
+
+
+def _chosen(values: NDArray[Any], layer: Layer, channel: int | None) -> Values:
     if channel is None:
         return values
     if not 0 <= channel < len(values):
         raise UnknownChannel(
-            f"{layer} has no channel {channel}. Its channels are 0 to {len(values) - 1}."
+            f"{layer.name} has no channel {channel}. Its channels are 0 to {len(values) - 1}."
         )
     return np.asarray(values[channel])
 
 
-async def _answer(
-    values: NDArray[np.float32], form: Form, signed: bool, theme: Theme, zoom: int
-) -> Response:
-    if form is Form.npy:
-        content = as_npy(values)
-    else:
-        content = await run_in_threadpool(as_png, values, signed, theme, zoom)
-    return Response(content, media_type=MEDIA_TYPES[form])
+def _png(values: Values, signed: bool, theme: Theme, zoom: int) -> Response:
+    if values.size * zoom**2 > MAX_DRAWN:
+        raise HTTPException(
+            422, "The picture would be too large. Ask for one channel, a smaller zoom, or .npy."
+        )
+    return Response(as_png(values, signed, theme, zoom), media_type="image/png")
+
+
+def _npy(values: Values) -> Response:
+    return Response(as_npy(values), media_type="application/octet-stream")

@@ -7,14 +7,14 @@ import base64
 import binascii
 import json
 from functools import partial
-from typing import Any
 
 from fastapi import HTTPException, Request
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 
-from app.core.errors import InvalidPixels, UnreadableImage
-from app.core.images import picture_from_grey, picture_from_pixels, read_picture
-from app.services.predictor import MAX_BATCH, Source
+from app.core.errors import ImageTooLarge, InvalidPixels, UnreadableImage
+from app.core.images import Picture, picture_from_grey, picture_from_pixels, read_picture
+from app.services.batcher import MAX_BATCH
+from app.services.predictor import Source
 
 GREY = "application/octet-stream"
 
@@ -25,11 +25,11 @@ _FORMS = (
 )
 
 
-async def read_sources(request: Request, max_pixels: int) -> list[Source]:
+async def read_sources(request: Request, max_pixels: int, width: int | None) -> list[Source]:
     """The request's pictures, at least one and at most 64, still to be decoded.
 
-    Raises HTTPException 415 for a content type that is not known, 422 for a body without
-    pictures, and the domain errors of pictures.
+    ``width`` is that of raw grey bytes. Raises HTTPException 415 for a content type that is not
+    known and 422 for a body without pictures; what a picture lacks is raised by its source.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if content_type == "multipart/form-data":
@@ -37,18 +37,12 @@ async def read_sources(request: Request, max_pixels: int) -> list[Source]:
     elif content_type == "application/json":
         sources = _from_json(await request.body(), max_pixels)
     elif content_type == GREY:
-        sources = [partial(picture_from_grey, await request.body(), _width(request))]
+        sources = [partial(_read_grey, await request.body(), width, max_pixels)]
     elif content_type.startswith("image/"):
         sources = [partial(read_picture, await request.body(), max_pixels)]
     else:
         said = f"The content type {content_type!r}" if content_type else "No content type"
         raise HTTPException(415, f"{said} can't be read here. {_FORMS}")
-    return _counted(sources)
-
-
-def _counted(sources: list[Source]) -> list[Source]:
-    if not sources:
-        raise HTTPException(422, f"There is no picture in the request. {_FORMS}")
     if len(sources) > MAX_BATCH:
         raise HTTPException(
             422, f"{len(sources)} pictures are too many at once: send at most {MAX_BATCH}."
@@ -56,52 +50,87 @@ def _counted(sources: list[Source]) -> list[Source]:
     return sources
 
 
-def _width(request: Request) -> int | None:
-    width = request.query_params.get("width")
-    if width is None:
-        return None
-    if not (width.isascii() and width.isdigit() and 0 < int(width[:6]) < 100_000):
-        raise HTTPException(422, "width: give the picture's width in pixels, a whole number.")
-    return int(width)
-
-
 async def _from_form(request: Request, max_pixels: int) -> list[Source]:
-    async with request.form(max_files=2 * MAX_BATCH, max_fields=2 * MAX_BATCH) as form:
-        fields = form.getlist("image")
-        if any(not isinstance(field, UploadFile) for field in fields):
-            raise HTTPException(422, 'The field "image" holds text. Attach a file, as in -F image=@7.png')
-        return [
-            partial(read_picture, await field.read(), max_pixels)
-            for field in fields
-            if isinstance(field, UploadFile)
-        ]
+    try:
+        async with request.form(max_files=2 * MAX_BATCH, max_fields=2 * MAX_BATCH) as form:
+            return [partial(read_picture, await file.read(), max_pixels) for file in _files(form)]
+    except HTTPException:
+        raise
+    except Exception as error:  # Damaged bodies make the parser raise many things.
+        raise HTTPException(422, f"The form can't be read: {error}") from error
+
+
+def _files(form: FormData) -> list[UploadFile]:
+    fields = form.getlist("image")
+    files = [field for field in fields if isinstance(field, UploadFile)]
+    if not fields:
+        others = ", ".join(repr(name) for name in form) or "nothing that is complete"
+        raise HTTPException(422, f'The form has no field "image", but {others}. {_FORMS}')
+    if len(files) < len(fields):
+        raise HTTPException(
+            422, 'The field "image" holds text. Attach a file to it, as curl -F image=@7.png does.'
+        )
+    return files
 
 
 def _from_json(body: bytes, max_pixels: int) -> list[Source]:
+    content = _parse(body)
+    if not isinstance(content, dict) or "batch" not in content:
+        return [partial(_read_object, content, max_pixels)]
+    batch = content["batch"]
+    if len(content) > 1 or not isinstance(batch, list) or not batch:
+        raise HTTPException(
+            422,
+            f'"batch" takes a list of 1 to {MAX_BATCH} objects, and nothing beside it. {_FORMS}',
+        )
+    return [partial(_read_object, one, max_pixels) for one in batch]
+
+
+def _parse(body: bytes) -> object:
     try:
-        content = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise HTTPException(422, f"The body isn't JSON: {error}. {_FORMS}") from None
-    if isinstance(content, dict) and isinstance(content.get("batch"), list):
-        return [_from_object(one, max_pixels) for one in content["batch"]]
-    return [_from_object(content, max_pixels)]
+        return json.loads(body)
+    except RecursionError:
+        fault = "It is nested too deeply"
+    except UnicodeDecodeError:
+        fault = "It is not UTF-8 text"
+    except ValueError as error:  # Python says more about very long numbers than anyone here needs.
+        fault = str(error).partition(";")[0]
+    raise HTTPException(422, f"The body isn't JSON that can be read: {fault}. {_FORMS}")
 
 
-def _from_object(content: Any, max_pixels: int) -> Source:
-    if not isinstance(content, dict) or ("image" in content) == ("pixels" in content):
-        raise HTTPException(422, f'Give either "image" or "pixels". {_FORMS}')
+def _read_object(content: object, max_pixels: int) -> Picture:
+    keys = list(content) if isinstance(content, dict) else []
+    if not isinstance(content, dict) or keys not in (["image"], ["pixels"]):
+        said = ", ".join(repr(key[:20]) for key in keys[:9]) or "nothing of that kind"
+        raise UnreadableImage(
+            f'A picture is an object with either "image" or "pixels"; this has {said}. {_FORMS}'
+        )
     if "pixels" in content:
-        return partial(picture_from_pixels, content["pixels"])
-    return partial(read_picture, _from_base64(content["image"]), max_pixels)
+        return picture_from_pixels(content["pixels"], max_pixels)
+    return read_picture(_decode(content["image"]), max_pixels)
 
 
-def _from_base64(text: Any) -> bytes:
+def _decode(text: object) -> bytes:
     if not isinstance(text, str):
-        raise InvalidPixels('"image" takes text: base64 or a data URL.')
-    encoded = text.partition(",")[2] if text.startswith("data:") else text
+        raise InvalidPixels('"image" takes text: the base64 of a picture file, or a data URL.')
+    header, _, data = text.partition(",") if text.startswith("data:") else ("", "", text)
+    if header and not header.endswith(";base64"):
+        raise UnreadableImage(
+            '"image" is a data URL without base64. Send one that begins like '
+            "data:image/png;base64, and goes on with the base64 of a picture file."
+        )
     try:
-        return base64.b64decode("".join(encoded.split()), validate=True)
+        return base64.b64decode("".join(data.split()), validate=True)
     except (binascii.Error, ValueError):
         raise UnreadableImage(
             '"image" isn\'t base64. Encode the bytes of a picture file, or send a data URL.'
         ) from None
+
+
+def _read_grey(data: bytes, width: int | None, max_pixels: int) -> Picture:
+    if len(data) > max_pixels:
+        raise ImageTooLarge(
+            f"The picture has {len(data) / 1e6:.1f} million pixels; at most "
+            f"{max_pixels / 1e6:g} million are read. Send a smaller one."
+        )
+    return picture_from_grey(data, width)

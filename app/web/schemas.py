@@ -9,11 +9,15 @@ from app.core.model import Model, Prediction
 
 
 class Health(BaseModel):
+    """The server is up."""
+
     status: str = "ok"
-    version: str
+    version: str = Field(examples=["0.1.0"])
 
 
 class Preprocessing(BaseModel):
+    """How a picture becomes a model's input."""
+
     model_config = ConfigDict(from_attributes=True)
 
     method: str = Field(description="digit: as MNIST was made; picture: resize and crop")
@@ -26,15 +30,15 @@ class Card(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    name: str
-    title: str
+    name: str = Field(examples=["digits"])
+    title: str = Field(examples=["Digits"])
     description: str
-    network: str
-    dataset: str
-    default: bool
-    parameters: int
-    input_shape: list[int] = Field(description="channels, height, width")
-    classes: list[str]
+    network: str = Field(examples=["digits"])
+    dataset: str = Field(examples=["mnist"])
+    default: bool = Field(description="the model that is used where none is named")
+    parameters: int = Field(examples=[79690])
+    input_shape: list[int] = Field(description="channels, height, width", examples=[[1, 28, 28]])
+    classes: list[str] = Field(examples=[list("0123456789")])
     preprocessing: Preprocessing
     recipe: dict[str, Any] = Field(description="how it was trained")
     metrics: dict[str, Any] = Field(description="what was measured on it")
@@ -46,12 +50,12 @@ class ReceptiveField(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    height: int
-    width: int
-    top: int
-    left: int
-    stride_y: int
-    stride_x: int
+    height: int = Field(examples=[5])
+    width: int = Field(examples=[5])
+    top: int = Field(examples=[-2])
+    left: int = Field(examples=[-2])
+    stride_y: int = Field(examples=[1])
+    stride_x: int = Field(examples=[1])
 
 
 class LayerCard(BaseModel):
@@ -59,15 +63,17 @@ class LayerCard(BaseModel):
 
     model_config = ConfigDict(from_attributes=True)
 
-    name: str
-    kind: str
-    summary: str
-    input_shape: list[int]
-    output_shape: list[int]
-    parameters: int
-    weight_shape: list[int] | None
+    name: str = Field(examples=["conv1"])
+    kind: str = Field(examples=["conv2d"])
+    summary: str = Field(examples=["5 \N{MULTIPLICATION SIGN} 5, pad 2"])
+    input_shape: list[int] = Field(examples=[[1, 28, 28]])
+    output_shape: list[int] = Field(examples=[[16, 28, 28]])
+    parameters: int = Field(examples=[416])
+    weight_shape: list[int] | None = Field(examples=[[16, 1, 5, 5]])
     receptive_field: ReceptiveField
-    reads: list[str] = Field(description='the layers that it takes; "input" is the picture')
+    reads: list[str] = Field(
+        description='the layers that it takes; "input" is the picture', examples=[["input"]]
+    )
     signed: bool = Field(description="whether an activation can be negative")
 
 
@@ -89,26 +95,28 @@ def describe(layer: Layer) -> LayerCard:
 
 
 class ClassProbability(BaseModel):
-    label: str
-    probability: float
+    """A class and how probable it is."""
+
+    label: str = Field(examples=["7"])
+    probability: float = Field(examples=[0.9987])
 
 
 class PredictionAnswer(BaseModel):
     """What a model says of one picture."""
 
-    model: str
-    label: str
-    probability: float
+    model: str = Field(examples=["digits"])
+    label: str = Field(description="the most probable class", examples=["7"])
+    probability: float = Field(examples=[0.9987])
     probabilities: list[ClassProbability] = Field(
         description="in class order, summing to 1; with top=, the most probable first"
     )
     logits: list[float] = Field(description="in class order")
-    input_shape: list[int]
-    elapsed_ms: float
+    input_shape: list[int] = Field(description="channels, height, width", examples=[[1, 28, 28]])
+    elapsed_ms: float = Field(description="decoding, preparing and predicting", examples=[0.6])
 
     @classmethod
     def of(
-        cls, model: Model, prediction: Prediction, elapsed_ms: float, top: int | None = None
+        cls, model: Model, prediction: Prediction, seconds: float, top: int | None = None
     ) -> "PredictionAnswer":
         """A prediction in the API's words; ``top`` keeps the most probable classes."""
         pairs = [
@@ -127,7 +135,7 @@ class PredictionAnswer(BaseModel):
             probabilities=pairs,
             logits=prediction.logits.tolist(),
             input_shape=list(model.card.input_shape),
-            elapsed_ms=round(elapsed_ms, 3),
+            elapsed_ms=round(seconds * 1000, 3),
         )
 
 
@@ -138,13 +146,26 @@ class PredictionsAnswer(BaseModel):
 
 
 class ImageAnswer(BaseModel):
+    """The id under which a picture is kept."""
+
     id: str = Field(description="made of the picture's content")
+
+
+class Fault(BaseModel):
+    """What is wrong with one field of a request."""
+
+    field: str = Field(examples=["top"])
+    message: str = Field(examples=["Input should be greater than or equal to 1"])
 
 
 class ProblemAnswer(BaseModel):
     """An RFC 9457 problem document."""
 
-    type: str
-    title: str
-    status: int
-    detail: str = Field(description="what to do")
+    type: str = Field(examples=["urn:convscope:UnknownModel"])
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(
+        description="what to do",
+        examples=["There is no model 'digit'. The models are convnet-revisited, digits."],
+    )
+    errors: list[Fault] | None = Field(default=None, description="field by field, if any")
