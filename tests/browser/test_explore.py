@@ -100,7 +100,7 @@ def test_every_layer_is_there_in_forward_order(explore: Watched, server: str) ->
     for layer in layers[:-1]:
         header = explore.page.locator(f"layer-column[data-name={layer['name']}] header")
         expect(header).to_contain_text(layer["kind"].replace("_", " "))
-        expect(header).to_contain_text(" × ".join(str(size) for size in layer["output_shape"]))
+        expect(header).to_contain_text("×".join(str(size) for size in layer["output_shape"]))
         if layer["parameters"]:
             expect(header).to_contain_text(f"{layer['parameters']:,}")
 
