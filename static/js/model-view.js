@@ -43,7 +43,7 @@ export class ModelView {
     this.inspector = /** @type {import("./map-inspector.js").MapInspector} */ (
       element.querySelector("map-inspector")
     );
-    this.select_ = select;
+    this.choose = select;
     this.#listen(setScale);
     this.#paintRamps();
   }
@@ -60,7 +60,7 @@ export class ModelView {
     }
     this.inspector.addEventListener("select", (event) => {
       const { layer, channel } = /** @type {CustomEvent} */ (event).detail;
-      this.select_(layer, channel);
+      this.choose(layer, channel);
     });
     this.inspector.addEventListener("click", (event) => this.#clickInspector(event));
   }
@@ -150,7 +150,7 @@ export class ModelView {
     const layer = shown[Math.min(shown.length - 1, Math.max(0, place + layers))];
     const count = layer.output_shape.length === 3 ? layer.output_shape[0] : 1;
     const channel = view.channel === null ? null : (view.channel + channels + count) % count;
-    this.select_(layer.name, channel);
+    this.choose(layer.name, channel);
   }
 
   /** @param {Event} event */
@@ -160,7 +160,7 @@ export class ModelView {
     if (!button || !(column instanceof HTMLElement)) return;
     const channel = button.getAttribute("data-channel");
     const one = channel !== null && column.dataset.shape?.split(",").length === 3;
-    this.select_(column.dataset.name ?? null, one ? Number(channel) : null);
+    this.choose(column.dataset.name ?? null, one ? Number(channel) : null);
   }
 
   /** @param {Event} event */
@@ -168,11 +168,11 @@ export class ModelView {
     const button = /** @type {Element} */ (event.target).closest("button");
     if (!button) return;
     const { layer, channel } = this.inspector;
-    if (button.matches(".close")) this.select_(null, null);
-    if (button.matches(".whole")) this.select_(layer?.name ?? null, null);
+    if (button.matches(".close")) this.choose(null, null);
+    if (button.matches(".whole")) this.choose(layer?.name ?? null, null);
     if (button.dataset.step && layer && channel !== null && channel !== undefined) {
       const count = layer.output_shape[0];
-      this.select_(layer.name, (channel + Number(button.dataset.step) + count) % count);
+      this.choose(layer.name, (channel + Number(button.dataset.step) + count) % count);
     }
   }
 
