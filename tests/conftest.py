@@ -1,34 +1,71 @@
 """The real server, as a process of its own, with a data folder that is thrown away."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """What asynchronous tests run on: what the server runs on."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a running server, as http://127.0.0.1:port.
+
+    Whatever the tests send it, it must say nothing of a fault, and end when it is told to.
+    """
+    folder = tmp_path_factory.mktemp("server")
+    log = folder / "log.txt"
+    with log.open("wb") as output:
+        process, address = start_server(folder / "data", output.fileno())
+    wait_until_up(address, process)
+    yield address
+    assert stop(process) in (0, -signal.SIGTERM)
+    words = log.read_text()
+    assert "Traceback" not in words, words
+    assert "Warning" not in words, words
+
+
+def start_server(
+    data: Path, output: int | None = None, **environment: str
+) -> tuple[subprocess.Popen[bytes], str]:
+    """A starting server that keeps its data in a folder, and its address."""
+    port = free_port()
+    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "CONVSCOPE_DATA_DIR": str(data), **environment},
+        stdout=output,
+        stderr=subprocess.STDOUT if output is not None else None,
+    )
+    return process, f"http://127.0.0.1:{port}"
+
+
+def stop(process: subprocess.Popen[bytes]) -> int:
+    """Ask a server to end, as a container does; returns its exit status."""
+    process.terminate()
+    try:
+        # uvicorn ends by the signal that it was sent, once everything is closed.
+        return process.wait(timeout=20)
+    finally:
+        process.kill()
 
 
 def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running server, as http://127.0.0.1:port."""
-    port = free_port()
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
-    environment = os.environ | {"CONVSCOPE_DATA_DIR": str(tmp_path_factory.mktemp("data"))}
-    process = subprocess.Popen(command, env=environment)
-    address = f"http://127.0.0.1:{port}"
-    wait_until_up(address, process)
-    yield address
-    process.terminate()
-    assert process.wait(timeout=20) == 0
 
 
 def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from app.core import errors
 from app.core.devices import UnavailableDevice
@@ -78,6 +79,11 @@ def _on_http_error(request: Request, error: Exception) -> Problem:
     return Problem(error.status_code, detail, headers=error.headers)
 
 
+def _on_disconnect(request: Request, error: Exception) -> Problem:
+    # Nobody is there to read it; but it is the client that gave up, not the server that failed.
+    return Problem(400, "The request ended before its body was complete.")
+
+
 def _on_fault(request: Request, error: Exception) -> Problem:
     # The server logs the error itself.
     return Problem(500, "Something went wrong on the server. Its log says what; please report it.")
@@ -88,4 +94,5 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(errors.ConvScopeError, _on_domain_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_fault)

@@ -8,8 +8,9 @@ import binascii
 import json
 from functools import partial
 
-from fastapi import HTTPException, Request
+from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
 
 from app.core.errors import ImageTooLarge, InvalidPixels, UnreadableImage
 from app.core.images import Picture, picture_from_grey, picture_from_pixels, read_picture
@@ -52,12 +53,13 @@ async def read_sources(request: Request, max_pixels: int, width: int | None) -> 
 
 async def _from_form(request: Request, max_pixels: int) -> list[Source]:
     try:
-        async with request.form(max_files=2 * MAX_BATCH, max_fields=2 * MAX_BATCH) as form:
-            return [partial(read_picture, await file.read(), max_pixels) for file in _files(form)]
-    except HTTPException:
-        raise
-    except Exception as error:  # Damaged bodies make the parser raise many things.
-        raise HTTPException(422, f"The form can't be read: {error}") from error
+        form = await request.form(max_files=2 * MAX_BATCH, max_fields=2 * MAX_BATCH)
+    except HTTPException as error:
+        raise HTTPException(422, f"The form can't be read. {error.detail} {_FORMS}") from error
+    try:
+        return [partial(read_picture, await file.read(), max_pixels) for file in _files(form)]
+    finally:
+        await form.close()
 
 
 def _files(form: FormData) -> list[UploadFile]:
