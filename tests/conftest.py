@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.settings import Settings
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
@@ -78,3 +80,9 @@ def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
         else:
             return
     raise TimeoutError("the server didn't answer within a minute")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings with a data folder of their own."""
+    return Settings(data_dir=tmp_path)

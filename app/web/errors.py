@@ -10,8 +10,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.core import errors
-from app.core.devices import UnavailableDevice
-from app.core.recipes import BadRecipe
 
 STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.UnreadableImage: 422,
@@ -24,13 +22,13 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.UnknownChannel: 404,
     errors.UnknownImage: 404,
     errors.NoFilters: 404,
-    BadRecipe: 422,
     # The server's own troubles, which its keeper can end.
     errors.DatasetUnavailable: 503,
     errors.UnreadableWeights: 503,
     errors.InvalidSettings: 503,
-    UnavailableDevice: 503,
     errors.StorageUnavailable: 507,
+    # Those that are declared elsewhere.
+    errors.ConvScopeError: 422,
 }
 
 
@@ -53,7 +51,7 @@ class Problem(JSONResponse):
 
 
 def _on_domain_error(request: Request, error: Exception) -> Problem:
-    status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     return Problem(status, str(error), f"urn:convscope:{type(error).__name__}")
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 Pixels = NDArray[np.uint8]
+Values = NDArray[np.float32]
 
 
 def draw_seven(side: int = 280, thickness: int = 22) -> Image.Image:
