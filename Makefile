@@ -90,7 +90,7 @@ test-python: browser .venv/.dev vendor
 
 $(PACKAGE): .venv/.python pyproject.toml
 	$(INSTALL) --editable .
-	@touch $@
+	@rm -f .venv/.package* && touch .venv/.package $@
 
 .venv/.dev: .venv/.python pyproject.toml
 	$(INSTALL) --editable '.[dev]'
