@@ -2,9 +2,9 @@
 to another host fails the test, whatever it was about."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Literal, Protocol
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
@@ -46,17 +46,36 @@ def browser() -> Iterator[Browser]:
         chromium.close()
 
 
-OpenPage = Callable[..., Any]
+class OpenPage(Protocol):
+    """Opens a path in a context of its own and returns the watched page."""
+
+    def __call__(
+        self,
+        path: str = "/",
+        width: int = 1280,
+        height: int = 840,
+        color_scheme: Literal["light", "dark"] = "light",
+        touch: bool = False,
+    ) -> Watched: ...
 
 
 @pytest.fixture
 def open_page(browser: Browser, server: str) -> Iterator[OpenPage]:
-    """A function that opens a path in a context of its own and returns the watched page."""
     opened: list[Watched] = []
 
-    def open_(path: str = "/", width: int = 1280, height: int = 840, **options: Any) -> Watched:
+    def open_(
+        path: str = "/",
+        width: int = 1280,
+        height: int = 840,
+        color_scheme: Literal["light", "dark"] = "light",
+        touch: bool = False,
+    ) -> Watched:
         context = browser.new_context(
-            base_url=server, viewport={"width": width, "height": height}, **options
+            base_url=server,
+            viewport={"width": width, "height": height},
+            color_scheme=color_scheme,
+            has_touch=touch,
+            is_mobile=touch,
         )
         watched = Watched(context.new_page())
         opened.append(watched)
@@ -86,6 +105,6 @@ def watch(watched: Watched, server: str) -> None:
 
 @pytest.fixture
 def explore(open_page: OpenPage) -> Watched:
-    watched: Watched = open_page("/")
+    watched = open_page("/")
     watched.page.wait_for_selector("html[data-ready]")
     return watched

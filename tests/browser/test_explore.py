@@ -1,16 +1,17 @@
 """The explore page's main job: draw, and everything follows."""
 
 import io
-import re
 
 import httpx
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
-from app.core.coloring import color_indices, palette, value_range
+from app.core.coloring import Theme, color_indices, palette, value_range
 from tests.browser.conftest import OpenPage, Watched
 from tests.browser.drawing import ONE, SEVEN, draw, draw_seven, kept, on_page
+
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def activations(server: str, layer: str, image: str, model: str = "digits") -> np.ndarray:
@@ -25,10 +26,6 @@ def predicted(server: str, image: str, model: str = "digits") -> dict[str, objec
         f"{server}/api/v1/predict", params={"model": model}, files={"image": picture}
     )
     return dict(answer.raise_for_status().json())
-
-
-def number(text: str) -> float:
-    return float(re.sub(r"[^0-9.eE+-]", "", text.replace("−", "-")))
 
 
 def test_a_drawn_seven_is_read_and_its_bars_are_the_api_s(explore: Watched, server: str) -> None:
@@ -61,9 +58,36 @@ def test_maps_move_while_the_pen_is_down(explore: Watched) -> None:
         assert len(set(column)) > 1
 
 
+def test_one_request_is_in_flight_and_the_newest_drawing_wins(explore: Watched) -> None:
+    page = explore.page
+    page.evaluate(
+        """() => {
+          const [real, seen] = [window.fetch, { now: 0, most: 0, sent: 0 }];
+          window.seen = seen;
+          window.fetch = async (url, options) => {
+            if (!String(url).includes('/trace')) return real(url, options);
+            seen.sent++;
+            seen.most = Math.max(seen.most, ++seen.now);
+            await new Promise(resolve => setTimeout(resolve, 200));
+            const answer = await real(url, options);
+            seen.now--;
+            return answer;
+          };
+        }"""
+    )
+    draw(page, [[(140, 50), (138, 225)]])
+    draw_seven(page)
+    page.keyboard.press("c")
+    page.keyboard.press("0")
+    expect(page.locator(".answer-label")).to_have_text("0")
+    seen = page.evaluate("window.seen")
+    assert seen["most"] == 1
+    assert seen["sent"] >= 2
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_tile_has_the_colours_of_its_numbers(
-    open_page: OpenPage, server: str, theme: str
+    open_page: OpenPage, server: str, theme: Theme
 ) -> None:
     page = open_page("/", color_scheme=theme).page
     page.wait_for_selector("html[data-ready]")
@@ -86,7 +110,7 @@ def test_a_tile_has_the_colours_of_its_numbers(
         rows = np.arange(painted["height"]) * values.shape[0] // painted["height"]
         columns = np.arange(painted["width"]) * values.shape[1] // painted["width"]
         indices = color_indices(values, value_range(values, signed))[np.ix_(rows, columns)]
-        colors = palette(theme, signed)[indices].astype(int)  # type: ignore[arg-type]
+        colors = palette(theme, signed)[indices].astype(int)
         # The page rounds halves up and numpy to even, so a colour may be its neighbour's.
         assert np.abs(pixels - colors).max() <= 4
 
@@ -100,7 +124,7 @@ def test_every_layer_is_there_in_forward_order(explore: Watched, server: str) ->
     for layer in layers[:-1]:
         header = explore.page.locator(f"layer-column[data-name={layer['name']}] header")
         expect(header).to_contain_text(layer["kind"].replace("_", " "))
-        expect(header).to_contain_text("×".join(str(size) for size in layer["output_shape"]))
+        expect(header).to_contain_text(TIMES.join(str(size) for size in layer["output_shape"]))
         if layer["parameters"]:
             expect(header).to_contain_text(f"{layer['parameters']:,}")
 

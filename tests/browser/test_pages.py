@@ -23,7 +23,7 @@ def test_explore_shows_its_point_without_scrolling(open_page: OpenPage) -> None:
 
 
 def test_a_finger_draws_and_the_page_stays(open_page: OpenPage) -> None:
-    page = open_page("/", width=360, height=640, has_touch=True, is_mobile=True).page
+    page = open_page("/", width=360, height=640, touch=True).page
     page.wait_for_selector("html[data-ready]")
     client = page.context.new_cdp_session(page)
     path = [on_page(page, (140, y)) for y in range(40, 240, 10)]
