@@ -1,0 +1,113 @@
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from app.core.checkpoints import load_network, save_model
+from app.core.errors import UnknownModel, UnreadableWeights
+from app.core.model import Model
+from app.services import model_library
+from app.services.model_library import ModelLibrary
+from models.registry import WEIGHTS, blank_card, create_network, list_cards, list_networks
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> ModelLibrary:
+    return ModelLibrary(CPU, tmp_path)
+
+
+def save(folder: Path, name: str) -> dict[str, torch.Tensor]:
+    """Write a model of the user's own and return its weights."""
+    weights = create_network("convnet-revisited").state_dict()
+    card = replace(blank_card("convnet-revisited"), name=name, weights=f"{name}.safetensors")
+    save_model(folder, card, weights)
+    return dict(weights)
+
+
+def test_the_default_model_is_the_one_whose_card_says_so(library: ModelLibrary) -> None:
+    first, *others = library.cards()
+    assert first.default
+    assert not any(card.default for card in others)
+    assert library.get().card == first
+    assert {card.name for card in library.cards()} == set(list_networks())
+
+
+def test_a_model_has_the_weights_of_its_file(library: ModelLibrary) -> None:
+    for card in list_cards():
+        assert card.weights, f"{card.name} is shipped untrained"
+        expected = load_network(card, WEIGHTS).state_dict()
+        model = library.get(card.name)
+        assert not model.network.training
+        for name, weight in model.network.state_dict().items():
+            assert torch.equal(weight, expected[name])
+
+
+def test_a_model_is_loaded_once(library: ModelLibrary) -> None:
+    assert library.loaded() is None
+    found: list[Model] = []
+    threads = [threading.Thread(target=lambda: found.append(library.get())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, found))) == 1
+    assert library.loaded() is found[0]
+    assert library.loaded(found[0].card.name) is found[0]
+
+
+def test_an_unknown_model_is_told_which_there_are(library: ModelLibrary) -> None:
+    with pytest.raises(UnknownModel, match=r"'digit'. The models are convnet-revisited, digits"):
+        library.get("digit")
+    assert library.loaded("digit") is None
+
+
+def test_models_of_ones_own_come_and_are_used_like_any(
+    library: ModelLibrary, tmp_path: Path
+) -> None:
+    library.cards()
+    weights = save(tmp_path, "mine")
+    model = library.get("mine")
+    assert model.card.name == "mine"
+    assert torch.equal(model.weights["conv1"], weights["conv1.weight"])
+    assert [card.name for card in library.cards()][-1] == "mine"
+    assert library.get().card.default
+
+
+def test_a_shipped_name_stays_its_own(library: ModelLibrary, tmp_path: Path) -> None:
+    save(tmp_path, "digits")
+    assert len(library.cards()) == len(list_cards())
+    assert library.get("digits").card.network == "digits"
+
+
+def test_a_damaged_card_does_not_hide_the_others(
+    library: ModelLibrary, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken.json").write_text("{")
+    save(tmp_path, "mine")
+    assert "mine" in [card.name for card in library.cards()]
+    assert "broken.json is not a model card" in caplog.text
+    with pytest.raises(UnknownModel):
+        library.get("broken")
+
+
+def test_damaged_weights_are_said(library: ModelLibrary, tmp_path: Path) -> None:
+    save(tmp_path, "mine")
+    (tmp_path / "mine.safetensors").write_bytes(b"damaged")
+    for _ in range(2):
+        with pytest.raises(UnreadableWeights):
+            library.get("mine")
+
+
+def test_an_untrained_network_is_the_same_at_every_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        model_library, "list_cards", lambda: [replace(blank_card("digits"), default=True)]
+    )
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    one, other = (ModelLibrary(CPU).get() for _ in range(2))
+    assert torch.equal(one.weights["conv1"], other.weights["conv1"])
+    assert torch.equal(torch.get_rng_state(), before)
