@@ -28,8 +28,9 @@ class Layer:
     """One named step of a network, in forward order; shapes are without the batch.
 
     ``reads`` names the layers whose outputs it takes ("input" is the prepared picture). ``signed``
-    says whether an activation can be negative, and so which colour scale shows it. ``module`` is
-    the path of its module in the network, None for the softmax that is no part of it.
+    says whether an activation can be negative, and so which colour scale shows it. ``channelwise``
+    says whether each channel comes from the one channel of the same number. ``module`` is the path
+    of its module in the network, None for the softmax that is no part of it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Layer:
     receptive_field: ReceptiveField
     reads: tuple[str, ...]
     signed: bool
+    channelwise: bool
     module: str | None
 
 
@@ -143,6 +145,7 @@ def describe_layer(step: Step, inputs: Sequence[Layer]) -> Layer:
         receptive_field=_field(step, kind, inputs),
         reads=tuple(layer.name for layer in inputs),
         signed=any(layer.signed for layer in inputs) if kind.signed is None else kind.signed,
+        channelwise=_is_channelwise(step, kind),
         module=step.path,
     )
 
@@ -150,7 +153,16 @@ def describe_layer(step: Step, inputs: Sequence[Layer]) -> Layer:
 def input_layer(shape: Shape, signed: bool) -> Layer:
     """The prepared picture as the layer that the first one reads."""
     return Layer(
-        "input", "input", "the picture", shape, shape, 0, None, ONE_PIXEL, (), signed, None
+        "input", "input", "the picture", shape, shape, 0, None, ONE_PIXEL, (), signed, False, None
+    )
+
+
+def _is_channelwise(step: Step, kind: Kind) -> bool:
+    """Whether maps go into maps one by one; a convolution does so with a group per channel."""
+    maps = len(step.output_shape) == 3 and step.input_shape[0] == step.output_shape[0]
+    channels = step.input_shape[0]
+    return (
+        maps and kind.sees != "everything" and getattr(step.module, "groups", channels) == channels
     )
 
 

@@ -75,6 +75,7 @@ class LayerCard(BaseModel):
         description='the layers that it takes; "input" is the picture', examples=[["input"]]
     )
     signed: bool = Field(description="whether an activation can be negative")
+    channelwise: bool = Field(description="whether channel c comes from channel c alone")
 
 
 class ModelDescription(Card):

@@ -13,14 +13,9 @@ import { format } from "./scales.js";
  * @property {number[] | null} weight_shape
  * @property {string[]} reads
  * @property {boolean} signed
+ * @property {boolean} channelwise
  */
 /** @typedef {import("./number-grid.js").NumberGrid} NumberGrid */
-
-/** Kinds whose every map comes from the one map of the same channel. */
-export const CHANNELWISE = new Set([
-  "relu", "tanh", "sigmoid", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "batch_norm2d",
-  "dropout",
-]);
 
 export class MapInspector extends HTMLElement {
   connectedCallback() {
@@ -82,7 +77,7 @@ export class MapInspector extends HTMLElement {
     if (weights?.shape.length === 4) return this.#filters(channel, weights, scale);
     if (weights?.shape.length === 2) return this.#rows(weights);
     const before = tensors?.get(layer.reads[0]);
-    if (!before || channel === null || !CHANNELWISE.has(layer.kind)) {
+    if (!before || channel === null || !layer.channelwise) {
       this.#caption("");
       return null;
     }

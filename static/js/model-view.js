@@ -1,6 +1,5 @@
 // The columns, the answer and the inspector of one model.
 
-import { CHANNELWISE } from "./map-inspector.js";
 import { readNpy } from "./npy.js";
 import { paintRamp } from "./ramp.js";
 import { Refusal, request } from "./request.js";
@@ -14,7 +13,7 @@ import { Refusal, request } from "./request.js";
 /** @type {Layer} */
 const INPUT = {
   name: "input", kind: "input", summary: "the picture as the network sees it",
-  output_shape: [], weight_shape: null, reads: [], signed: false,
+  output_shape: [], weight_shape: null, reads: [], signed: false, channelwise: false,
 };
 
 export class ModelView {
@@ -197,7 +196,7 @@ export class ModelView {
       const read = layer && other && layer.reads.includes(other.name) ? layer : null;
       const reader = layer && other?.reads.includes(layer.name) ? other : null;
       const link = read ?? reader;
-      const single = link && CHANNELWISE.has(link.kind);
+      const single = link?.channelwise;
       column.light(link ? (one) => !single || one === channel : null);
     }
   }

@@ -89,3 +89,20 @@ def test_an_unknown_module_may_be_anything() -> None:
     layer = describe(Odd())
     assert (layer.kind, layer.signed, layer.weight_shape) == ("odd", True, None)
     assert layer.receptive_field.stride_y == 0
+
+
+@pytest.mark.parametrize(
+    "module",
+    [*MODULES, nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 4, 3, groups=2)],
+    ids=lambda module: f"{type(module).__name__}-{getattr(module, 'groups', '')}",
+)
+def test_a_channelwise_layer_hands_each_channel_on_alone(module: nn.Module) -> None:
+    torch.manual_seed(0)
+    before = torch.randn(1, 4, 12, 12)
+    after = before.clone()
+    after[:, 2] += 1
+    changed = (module.eval()(before) != module(after)).transpose(0, 1).flatten(1).any(1)
+    alone = len(changed) == 4 and changed.tolist() == [False, False, True, False]
+    # Linear and softmax work along other axes here, and flatten has no channels left.
+    several = isinstance(module, nn.Linear | nn.Softmax | nn.Flatten)
+    assert describe(module).channelwise == (alone and not several)
