@@ -1,13 +1,14 @@
-"""One thread that predicts all that is waiting as one batch.
+"""Predictions that wait for the network become one batch.
 
-With one client nothing waits; with many the batches grow by themselves. No timer delays anyone.
+There is no thread for it and no timer: whoever finds the network free runs it on all that is
+waiting. With one client nothing waits; with many the batches grow by themselves.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock
 from time import perf_counter
 
 import torch
@@ -33,42 +34,35 @@ class Waiting:
 
 
 class Batcher:
-    """A queue and the thread that empties it, as many pictures at a time as it finds."""
+    """A queue before the network, which any thread may join."""
 
     def __init__(self) -> None:
-        self._queue: SimpleQueue[Waiting | None] = SimpleQueue()
-        self._thread = Thread(target=self._serve, name="batcher", daemon=True)
-        self._thread.start()
+        self._queue: SimpleQueue[Waiting] = SimpleQueue()
+        self._busy = Lock()
 
     def submit(self, waiting: Waiting) -> None:
-        """Predict these together with whatever else is waiting."""
+        """Predict these with whatever else is waiting, or leave them to the thread that is at it.
+
+        Either way they are answered without another call.
+        """
         self._queue.put(waiting)
-
-    def close(self) -> None:
-        """Answer what is waiting, then end the thread."""
-        self._queue.put(None)
-        self._thread.join()
-
-    def _serve(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch, go_on = self._take_waiting(first)
-            for model, group in groupby(batch, key=lambda waiting: waiting.model):
-                _predict(model, list(group))
-            if not go_on:
-                return
-
-    def _take_waiting(self, first: Waiting) -> tuple[list[Waiting], bool]:
-        batch, size = [first], len(first.inputs)
-        while size < MAX_BATCH:
+        # Looking again after the release finds what came too late for the last batch, and whose
+        # thread found the network busy.
+        while not self._queue.empty() and self._busy.acquire(blocking=False):
             try:
-                waiting = self._queue.get_nowait()
+                for model, group in groupby(self._take(), key=lambda one: one.model):
+                    _predict(model, list(group))
+            finally:
+                self._busy.release()
+
+    def _take(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        while sum(len(waiting.inputs) for waiting in batch) < MAX_BATCH:
+            try:
+                batch.append(self._queue.get_nowait())
             except Empty:
                 break
-            if waiting is None:
-                return batch, False
-            batch.append(waiting)
-            size += len(waiting.inputs)
-        return batch, True
+        return batch
 
 
 def _predict(model: Model, group: Sequence[Waiting]) -> None:

@@ -1,10 +1,10 @@
 """From pictures to predictions and traces, off the event loop.
 
-Decoding and preparing run in a small thread pool, forward passes for predictions in the batcher's
-thread.
+A small thread pool decodes and prepares pictures and runs the networks.
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,7 +20,8 @@ from app.core.preparing import Prepared, prepare
 from app.core.tracing import Trace
 from app.services.batcher import Batcher, Waiting
 
-PREPARING_THREADS = 2
+# While one runs a network, the others prepare.
+THREADS = max(2, min(4, os.cpu_count() or 1))
 
 Result = TypeVar("Result")
 
@@ -58,7 +59,7 @@ class Predictor:
     """Prepares pictures as a model's card asks, predicts and traces them."""
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(PREPARING_THREADS, thread_name_prefix="preparing")
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predictor")
         self._batcher = Batcher()
 
     async def predict(self, model: Model, sources: Sequence[Source]) -> Predicted:
@@ -85,7 +86,6 @@ class Predictor:
     def close(self) -> None:
         """Finish what was accepted and end the threads."""
         self._pool.shutdown()
-        self._batcher.close()
 
     def _prepare(
         self, model: Model, sources: Sequence[Source], answer: "Future[Predicted]", started: float

@@ -1,6 +1,7 @@
 """What a route asks for: an alias per dependency.
 
-They are asynchronous: FastAPI runs any other function in a thread, which costs more than they do.
+They are asynchronous, as FastAPI runs any other function in a thread, and few depend on others, as
+it takes longer to find those than they take themselves.
 """
 
 from typing import Annotated, cast
@@ -37,7 +38,6 @@ async def get_images(request: Request) -> ImageStore:
     return cast(ImageStore, request.state.images)
 
 
-SettingsDep = Annotated[Settings, Depends(get_settings)]
 LibraryDep = Annotated[ModelLibrary, Depends(get_library)]
 PredictorDep = Annotated[Predictor, Depends(get_predictor)]
 ImagesDep = Annotated[ImageStore, Depends(get_images)]
@@ -45,36 +45,37 @@ ImagesDep = Annotated[ImageStore, Depends(get_images)]
 
 async def get_sources(
     request: Request,
-    settings: SettingsDep,
     width: Annotated[
         int | None,
         Query(ge=1, description="Of raw grey bytes: pixels in a row, where they aren't a square."),
     ] = None,
 ) -> list[Source]:
     """The pictures in the request's body."""
+    settings = await get_settings(request)
     return await read_sources(request, settings.max_pixels, width)
 
 
 async def get_wanted_model(
-    library: LibraryDep,
+    request: Request,
     model: Annotated[
         str | None,
         Query(description="A model's name; without it, the default model.", openapi_examples=MODEL),
     ] = None,
 ) -> Model:
     """The model that the query names, else the default one."""
-    return await _find(library, model)
+    return await _find(request, model)
 
 
 async def get_named_model(
-    library: LibraryDep,
+    request: Request,
     model: Annotated[str, Path(description="A model's name.", openapi_examples=MODEL)],
 ) -> Model:
     """The model that the path names."""
-    return await _find(library, model)
+    return await _find(request, model)
 
 
-async def _find(library: ModelLibrary, name: str | None) -> Model:
+async def _find(request: Request, name: str | None) -> Model:
+    library = await get_library(request)
     loaded = library.loaded(name)
     return await run_in_threadpool(library.get, name) if loaded is None else loaded
 
