@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from safetensors.torch import save
+from safetensors.numpy import save
 
 from app.core.model import Model, Prediction
 from app.services.predictor import Source, Traced
@@ -121,9 +121,10 @@ def _trace_file(model: Model, layers: list[str], steps: bool, traced: Traced) ->
     prediction = Prediction(model.card.classes, trace.logits, trace.probabilities)
     answer = PredictionAnswer.of(model, prediction, traced.timing.elapsed)
     metadata = {"prediction": answer.model_dump_json()}
-    tensors = {name: trace.activations[name] for name in layers} | {"input": trace.input}
+    tensors = {name: trace.activations[name].numpy() for name in layers}
+    tensors["input"] = trace.input.numpy()
     if steps:
-        tensors |= {f"step:{step.name}": step.tensor() for step in traced.prepared.steps}
+        tensors |= {f"step:{step.name}": step.pixels for step in traced.prepared.steps}
         captions = [[step.name, step.caption] for step in traced.prepared.steps]
         metadata["steps"] = json.dumps(captions)
     return Response(
