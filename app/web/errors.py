@@ -1,15 +1,19 @@
-"""Every error as an RFC 9457 problem document; the only place where errors become status codes."""
+"""Every error as an RFC 9457 problem document, and as a page for people who came for a page.
 
-from collections.abc import Mapping
+This is the only place where errors become status codes.
+"""
+
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.core import errors
+from app.web.pages import error_page
 
 STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.UnreadableImage: 422,
@@ -45,8 +49,8 @@ class Problem(JSONResponse):
         faults: list[dict[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        title = HTTPStatus(status).phrase
-        content = {"type": kind, "title": title, "status": status, "detail": detail}
+        self.title, self.detail = HTTPStatus(status).phrase, detail
+        content = {"type": kind, "title": self.title, "status": status, "detail": detail}
         super().__init__(content | ({"errors": faults} if faults else {}), status, headers)
 
 
@@ -87,10 +91,29 @@ def _on_fault(request: Request, error: Exception) -> Problem:
     return Problem(500, "Something went wrong on the server. Its log says what; please report it.")
 
 
+HANDLERS: dict[type[Exception], Callable[[Request, Exception], Problem]] = {
+    errors.ConvScopeError: _on_domain_error,
+    RequestValidationError: _on_invalid_request,
+    HTTPException: _on_http_error,
+    ClientDisconnect: _on_disconnect,
+    Exception: _on_fault,
+}
+
+
 def install(app: FastAPI) -> None:
-    """Answer every error with a problem document."""
-    app.add_exception_handler(errors.ConvScopeError, _on_domain_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    app.add_exception_handler(Exception, _on_fault)
+    """Answer every error with a problem document, or with a page where one was asked for."""
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, _in_the_wanted_form(handler))
+
+
+def _in_the_wanted_form(
+    handler: Callable[[Request, Exception], Problem],
+) -> Callable[[Request, Exception], Response]:
+    def answer(request: Request, error: Exception) -> Response:
+        problem = handler(request, error)
+        for_people = "text/html" in request.headers.get("accept", "")
+        if not for_people or request.url.path.startswith("/api/"):
+            return problem
+        return error_page(request, problem.status_code, problem.title, problem.detail)
+
+    return answer

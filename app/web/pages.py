@@ -45,8 +45,32 @@ class ModelPage:
     model: Model
 
 
-def _render(request: Request, template: str, page: Any) -> Response:
-    return templates.TemplateResponse(request, template, vars(page))
+@dataclass(frozen=True)
+class DocsPage:
+    """What ``docs.html`` shows."""
+
+    here: str
+
+
+@dataclass(frozen=True)
+class ErrorPage:
+    """What ``error.html`` shows."""
+
+    here: str
+    title: str
+    detail: str
+
+
+Page = ExplorePage | ModelsPage | ModelPage | DocsPage | ErrorPage
+
+
+def _render(request: Request, template: str, page: Page, status: int = 200) -> Response:
+    return templates.TemplateResponse(request, template, vars(page), status)
+
+
+def error_page(request: Request, status: int, title: str, detail: str) -> Response:
+    """An error in words, for someone who asked for a page."""
+    return _render(request, "error.html", ErrorPage("", title, detail), status)
 
 
 @router.get("/", name="explore")
@@ -56,6 +80,7 @@ def explore(
     library: LibraryDep,
     hx_request: Annotated[str | None, Header()] = None,
 ) -> Response:
+    """Draw, and see every layer; for htmx, only what belongs to the model."""
     page = ExplorePage(
         here="explore",
         model=model,
@@ -67,14 +92,17 @@ def explore(
 
 @router.get("/models", name="models")
 def models(request: Request, library: LibraryDep) -> Response:
+    """All models."""
     return _render(request, "models.html", ModelsPage("models", library.cards()))
 
 
 @router.get("/models/{name}", name="model")
 def model(request: Request, library: LibraryDep, name: str) -> Response:
+    """One model: its card, what was measured, its layers."""
     return _render(request, "model.html", ModelPage("models", library.get(name)))
 
 
 @router.get("/docs", name="docs")
 def docs(request: Request) -> Response:
-    return templates.TemplateResponse(request, "docs.html", {"here": "docs"})
+    """The API, to read and to try."""
+    return _render(request, "docs.html", DocsPage("docs"))

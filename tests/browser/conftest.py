@@ -56,6 +56,7 @@ class OpenPage(Protocol):
         height: int = 840,
         color_scheme: Literal["light", "dark"] = "light",
         touch: bool = False,
+        refused: int | None = None,
     ) -> Watched: ...
 
 
@@ -69,6 +70,7 @@ def open_page(browser: Browser, server: str) -> Iterator[OpenPage]:
         height: int = 840,
         color_scheme: Literal["light", "dark"] = "light",
         touch: bool = False,
+        refused: int | None = None,
     ) -> Watched:
         context = browser.new_context(
             base_url=server,
@@ -80,6 +82,8 @@ def open_page(browser: Browser, server: str) -> Iterator[OpenPage]:
         watched = Watched(context.new_page())
         opened.append(watched)
         watch(watched, server)
+        if refused:
+            watched.expect(f"status of {refused}")
         watched.page.goto(path)
         return watched
 

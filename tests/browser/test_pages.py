@@ -75,6 +75,17 @@ def test_the_documented_examples_work_in_the_page(open_page: OpenPage) -> None:
     expect(answer).to_contain_text('"label": "7"')
 
 
+@pytest.mark.parametrize("path", ["/?model=nothing", "/models/nothing"])
+def test_a_page_that_is_not_there_says_what_is(open_page: OpenPage, path: str) -> None:
+    watched = open_page(path, refused=404)
+    page = watched.page
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not Found")
+    for name in ("nothing", "digits", "convnet-revisited"):
+        expect(page.locator("main")).to_contain_text(name)
+    page.get_by_role("link", name="Explore").last.click()
+    page.wait_for_selector("html[data-ready]")
+
+
 def test_a_card_tells_what_was_measured(open_page: OpenPage) -> None:
     page = open_page("/models").page
     page.get_by_role("link", name="Digits", exact=True).click()
