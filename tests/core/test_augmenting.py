@@ -105,6 +105,21 @@ def test_affine_rotates_by_no_more_than_its_limit_and_to_both_sides() -> None:
     assert -20.5 < min(angles) < -15
 
 
+def test_affine_slants_by_its_limit() -> None:
+    slanted = affine(bars(64), seeded(), rotation=0, slant=0.5, scale=0, aspect=0, translation=0)
+    tops = (slanted[:, 0, 8] * torch.arange(28.0)).sum(dim=1) / slanted[:, 0, 8].sum(dim=1)
+    feet = (slanted[:, 0, 19] * torch.arange(28.0)).sum(dim=1) / slanted[:, 0, 19].sum(dim=1)
+    shifts = (tops - feet) / 11
+    assert 0.4 < shifts.max() < 0.51
+    assert -0.51 < shifts.min() < -0.4
+
+
+def test_turning_and_slanting_together_keep_the_area() -> None:
+    changed = affine(bars(64), seeded(), rotation=45, slant=0.5, scale=0, aspect=0, translation=0)
+    ink = changed.sum(dim=(1, 2, 3)) / bars(1).sum()
+    torch.testing.assert_close(ink, torch.ones(64), rtol=0, atol=0.03)
+
+
 def test_affine_moves_by_pixels() -> None:
     moved = affine(bars(64), seeded(), rotation=0, slant=0, scale=0, aspect=0, translation=3)
     columns = torch.arange(28.0)

@@ -161,6 +161,20 @@ def test_one_step_is_torch_s_step(optimizer: str) -> None:
         torch.testing.assert_close(trained, expected, rtol=1e-3, atol=2e-3)
 
 
+def test_dropout_is_seeded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def with_dropout(name: str) -> nn.Module:
+        return nn.Sequential(nn.Dropout(), nn.Flatten(), nn.Linear(784, 10))
+
+    monkeypatch.setattr("app.core.learner.create_network", with_dropout)
+    training = load_parts(TINY, NOWHERE)[0]
+    losses = []
+    for noise in (1, 2):
+        learner = Learner(TINY, training)
+        torch.manual_seed(noise)
+        losses.append([learner.step(indices) for indices in learner.shuffle()])
+    assert losses[0] == losses[1]
+
+
 def test_an_epoch_visits_every_image_once() -> None:
     learner = Learner(TINY, load_parts(TINY, NOWHERE)[0])
     first, second = (torch.cat(list(learner.shuffle())) for _ in range(2))
