@@ -21,14 +21,20 @@ test("of those that wait only the newest is worked on, one at a time", async () 
   /** @type {number[]} */
   const done = [];
   let running = 0;
+  /** @type {(value?: unknown) => void} */
+  let finish = () => {};
+  const finished = new Promise((resolve) => {
+    finish = resolve;
+  });
   const queue = new Newest(async (/** @type {number} */ item) => {
     assert.equal(++running, 1);
     await new Promise((resolve) => setTimeout(resolve, 5));
     running--;
     done.push(item);
+    if (item === 4) finish();
   });
   for (const item of [1, 2, 3, 4]) queue.push(item);
-  await new Promise((resolve) => setTimeout(resolve, 40));
+  await finished;
   assert.deepEqual(done, [1, 4]);
 });
 
