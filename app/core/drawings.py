@@ -37,18 +37,17 @@ def draw(strokes: PenStrokes, pen: Pen, rng: np.random.Generator) -> Image.Image
     """The strokes drawn anew: grey, 0 is paper and 255 is ink."""
     finest = _FINEST if pen.smooth else 1
     side = pen.canvas * finest
-    points = _placed(strokes, pen, rng) * side
-    size = pen.height * side
-    radii = np.maximum(
-        pen.width * size / 2 + strokes.extra / max(strokes.height, 8) * size, finest / 2
-    )
+    radii = pen.height * (pen.width / 2 + strokes.extra / max(strokes.height, 8))
+    radii = np.maximum(radii, 0.5 / pen.canvas)
+    points = _placed(strokes, pen, radii.max() + 1.5 / pen.canvas, rng) * side
+    radii = radii * side
     image = Image.new("L", (side, side))
     _stroke(ImageDraw.Draw(image), points, strokes.lines, radii)
     return image.reduce(finest) if finest > 1 else image
 
 
-def _placed(strokes: PenStrokes, pen: Pen, rng: np.random.Generator) -> Floats:
-    """The points as shares of the canvas: turned, slanted, trembling, all of them inside."""
+def _placed(strokes: PenStrokes, pen: Pen, radius: float, rng: np.random.Generator) -> Floats:
+    """The points as shares of the canvas: turned, slanted, trembling, at least ``radius`` inside."""
     points = strokes.points - strokes.points.mean(axis=0)
     if pen.slant is not None:
         points = _slanted(points, np.tan(pen.slant))
@@ -57,7 +56,7 @@ def _placed(strokes: PenStrokes, pen: Pen, rng: np.random.Generator) -> Floats:
     points = points + _tremor(points, rng) * 0.012 * max(np.ptp(points, axis=0))
     low, high = points.min(axis=0), points.max(axis=0)
     points = (points - (low + high) / 2) / max(*(high - low), 6) * pen.height
-    margin = np.abs(points).max(axis=0) + pen.width * pen.height / 2 + 1 / pen.canvas
+    margin = np.abs(points).max(axis=0) + radius
     centre = np.clip(pen.centre, np.minimum(margin, 0.5), np.maximum(1 - margin, 0.5))
     placed: Floats = points + centre
     return placed

@@ -5,6 +5,7 @@ from a file's header before anything is decoded. Numbers are checked where they 
 what lies behind can trust a ``Picture``.
 """
 
+import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from math import isqrt
@@ -28,7 +29,8 @@ ENOUGH_PIXELS = 1024
 # read_picture is given refuses them, and is lower.
 Image.MAX_IMAGE_PIXELS = None
 
-TIMES = "\N{MULTIPLICATION SIGN}"
+# What Pillow notes about damaged side notes of a picture (EXIF, APNG) helps nobody here.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _ORIGIN = "ConvScope"
 _WIDE = ("I;16", "I;16B", "I;16L", "I;16N", "I")
@@ -81,7 +83,7 @@ def _check_size(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
         raise ImageTooLarge(
-            f"The picture has {width} {TIMES} {height} pixels, {width * height / 1e6:.1f} million; "
+            f"The picture has {width} × {height} pixels, {width * height / 1e6:.1f} million; "
             f"at most {max_pixels / 1e6:g} million are read. Send a smaller one."
         )
 

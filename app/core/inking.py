@@ -89,7 +89,9 @@ def _photographed(grey: Image.Image) -> Ink:
     stroke = stroke_width(first.pixels > 127) * first.scale
     try:
         # What is known of the strokes by now tells them from shadows, which are wider.
-        second = _lit(grey, _around(first, grey), _SECOND_LOOK, min(3 * stroke, _WIDEST_STROKE * longer))
+        second = _lit(
+            grey, _around(first, grey), _SECOND_LOOK, min(3 * stroke, _WIDEST_STROKE * longer)
+        )
     except EmptyDrawing:
         return first
     return second if _amount(second) > 0.5 * _amount(first) else first

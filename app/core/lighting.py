@@ -1,8 +1,8 @@
 """Ink on unevenly lit paper: the paper's own brightness is estimated everywhere and divided out.
 
-A quadratic surface, fitted without regard to outliers, takes gradients and vignettes away and tells
-whether the ink is the darker or the lighter side. A grey closing, which fills dark strokes but
-keeps the edges of shadows, gives the paper as it would look without ink.
+A quadratic surface, fitted without regard to outliers, tells whether the ink is the darker or the
+lighter side. A grey closing (Serra, "Image Analysis and Mathematical Morphology", 1982), which
+fills dark strokes but keeps the edges of shadows, gives the paper as it would look without ink.
 """
 
 import numpy as np
@@ -32,7 +32,7 @@ def ink_share(grey: NDArray[np.uint8], widest: int) -> Grey:
     paper = _paper(calm, widest)
     share = np.clip(1 - np.exp(calm - paper), 0, 1)
     # Noise that is the same everywhere counts for more where the paper is in shadow.
-    doubt = 2.2 * noise / np.exp(paper)
+    doubt = (2.2 * noise / np.exp(paper)).astype(np.float32)
     return _stretched(share, doubt)
 
 
@@ -42,12 +42,30 @@ def _noise(values: Grey) -> float:
 
 
 def _ink_is_lighter(grey: NDArray[np.uint8]) -> bool:
-    factor = max(1, max(grey.shape) // 48)
-    coarse = np.asarray(Image.fromarray(grey).reduce(factor), np.float64)
+    """Whether more is lighter than a smooth surface through the paper than darker.
+
+    Strong shadows leave no smooth surface; then fine strokes, lighter or darker, decide.
+    """
+    coarse = np.asarray(Image.fromarray(grey).reduce(max(1, max(grey.shape) // 48)), np.float64)
     residual = coarse - _surface(coarse)
     spread = 3 * 1.4826 * float(np.median(np.abs(residual)))
     lighter, darker = (np.clip(side * residual - spread, 0, None) for side in (1, -1))
-    return _energy(lighter) > _energy(darker)
+    coarse_sides, fine_sides = (_energy(lighter), _energy(darker)), _fine_strokes(grey)
+    evidence = 0.1 * float((lighter**2 + darker**2).sum())
+    clear = max(fine_sides) > max(evidence, 4 * min(fine_sides))
+    light, dark = fine_sides if clear else coarse_sides
+    return light > dark
+
+
+def _fine_strokes(grey: NDArray[np.uint8]) -> tuple[float, float]:
+    """How much there is of narrow light and of narrow dark shapes: top-hat and bottom-hat."""
+    coarse = np.asarray(Image.fromarray(grey).reduce(max(1, max(grey.shape) // 96)), np.float32)
+    calm = ndimage.gaussian_filter(coarse, 0.7)
+    doubt, side = 4 * _noise(calm), max(3, max(calm.shape) // 20)
+    light = calm - ndimage.grey_opening(calm, size=(side, side))
+    dark = ndimage.grey_closing(calm, size=(side, side)) - calm
+    lighter, darker = (float((np.clip(h - doubt, 0, None) ** 2).sum()) / 4 for h in (light, dark))
+    return lighter, darker
 
 
 def _surface(values: Floats) -> Floats:
@@ -102,7 +120,8 @@ def _stretched(share: Grey, doubt: Grey) -> Grey:
     core = _solid(standing_out)
     low = np.maximum(0.3 * core, doubt)
     high = np.maximum(0.75 * core, low * 1.3)
-    return np.clip((share - low) / (high - low), 0, 1).astype(np.float32)
+    stretched: Grey = np.clip((share - low) / (high - low), 0, 1).astype(np.float32)
+    return stretched
 
 
 def _solid(shares: Grey) -> float:

@@ -44,7 +44,7 @@ def _lines(rows: object, max_pixels: int | None) -> list[list[Any]]:
         raise InvalidPixels(f"The rows of pixels are empty. {_FORM}")
     if max_pixels is not None and len(rows) * len(rows[0]) > max_pixels:
         raise ImageTooLarge(
-            f"The pixels are {len(rows[0])} by {len(rows)}; at most {max_pixels / 1e6:g} million "
+            f"The pixels are {len(rows[0])} × {len(rows)}; at most {max_pixels / 1e6:g} million "
             "are read. Send a smaller picture."
         )
     return rows

@@ -14,12 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from app.core.errors import EmptyDrawing, ImageTooSmall
-from app.core.images import TIMES, Picture, Pixels
+from app.core.images import Picture, Pixels
 from app.core.inking import NOTHING_DRAWN, Ink, find_ink
 from app.core.strokes import saturate, thicken
 from models.registry import Preprocessing
 
 InputShape = tuple[int, int, int]
+Numbers = NDArray[np.uint8] | NDArray[np.float32]
 
 # MNIST's digits are 20 of 28 pixels.
 _BOX, _FRAME = 20, 28
@@ -39,7 +40,7 @@ class Step:
 
     def tensor(self) -> Tensor:
         """The step's picture, uint8, in its own shape."""
-        return torch.from_numpy(np.ascontiguousarray(self.pixels))
+        return torch.from_numpy(self.pixels.copy())
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _prepare_exact(picture: Picture, shape: InputShape, how: Preprocessing) -> P
     return _finish(_in_channels(values, shape[0]), steps, Placement(0.0, 0.0, 1.0, 1.0), how)
 
 
-def _border(values: NDArray[np.generic]) -> NDArray[np.generic]:
+def _border(values: Numbers) -> Numbers:
     """The outermost pixels of (h, w) or (h, w, channels)."""
     return np.concatenate([values[0], values[-1], values[1:-1, 0], values[1:-1, -1]])
 
@@ -103,7 +104,7 @@ def _border(values: NDArray[np.generic]) -> NDArray[np.generic]:
 def _prepare_digit(picture: Picture, shape: InputShape, how: Preprocessing) -> Prepared:
     if min(picture.pixels.shape[:2]) < _SMALLEST_SIDE:
         raise ImageTooSmall(
-            f"A picture of {picture.width} {TIMES} {picture.height} pixels is too small to hold a "
+            f"A picture of {picture.width} × {picture.height} pixels is too small to hold a "
             f"digit: send one of at least {_SMALLEST_SIDE} pixels across."
         )
     ink = find_ink(picture)
@@ -120,8 +121,8 @@ def _prepare_digit(picture: Picture, shape: InputShape, how: Preprocessing) -> P
     placement = Placement(pen.top - top * scale_y, pen.left - left * scale_x, scale_y, scale_x)
     steps = [
         *_ink_steps(picture, ink, pen),
-        Step(f"{box} {TIMES} {box}", f"Fitted into {box} {TIMES} {box} pixels", fitted),
-        Step("centred", f"Its centre of mass in {frame_width} {TIMES} {frame_height}", centred),
+        Step(f"{box} × {box}", f"Fitted into {box} × {box} pixels", fitted),
+        Step("centred", f"Its centre of mass in {frame_width} × {frame_height}", centred),
     ]
     return _finish(_in_channels(centred, shape[0]), steps, placement, how)
 
@@ -129,7 +130,9 @@ def _prepare_digit(picture: Picture, shape: InputShape, how: Preprocessing) -> P
 def _ink_steps(picture: Picture, ink: Ink, pen: Ink) -> list[Step]:
     steps = [Step("drawn", "The picture", _small(picture.pixels))]
     if ink.whole is not None:
-        steps.append(Step("ink", "The ink, without the paper's light and shadow", _small(ink.whole)))
+        steps.append(
+            Step("ink", "The ink, without the paper's light and shadow", _small(ink.whole))
+        )
     steps.append(Step("cropped", "Cropped to the ink, light on dark", _small(ink.pixels)))
     if pen is not ink:
         steps.append(Step("thickened", "Its thin strokes drawn wider", _small(pen.pixels)))
@@ -174,27 +177,29 @@ def _prepare_picture(picture: Picture, shape: InputShape, how: Preprocessing) ->
     scale = min(picture.height / height, picture.width / width)
     top = (picture.height - height * scale) / 2
     left = (picture.width - width * scale) / 2
-    box = (left, top, left + width * scale, top + height * scale)
+    right, bottom = left + width * scale, top + height * scale
+    box = (left, top, min(right, picture.width), min(bottom, picture.height))
     image = Image.fromarray(picture.pixels)
     scaled = image.resize((width, height), Image.Resampling.BICUBIC, box)
     values = _in_channels(np.asarray(scaled), shape[0])
     steps = [
         Step("drawn", "The picture", _small(picture.pixels)),
-        Step("resized", f"Its middle, in {width} {TIMES} {height} pixels", _squeezed(values)),
+        Step("resized", f"Its middle, in {width} × {height} pixels", _squeezed(values)),
     ]
     return _finish(values, steps, Placement(top, left, scale, scale), how)
 
 
-def _in_channels(values: NDArray[np.generic], channels: int) -> NDArray[np.generic]:
+def _in_channels(values: Numbers, channels: int) -> Numbers:
     """(h, w) or (h, w, 3) as (h, w, channels): grey is repeated, RGB becomes its luma."""
     if values.ndim == 3 and values.shape[2] != channels:
-        values = np.rint(values @ np.array([0.299, 0.587, 0.114])).astype(values.dtype)
+        # Rounded, as Pillow rounds it.
+        values = np.rint(values @ np.array([0.299, 0.587, 0.114])).astype(np.float32)
     if values.ndim == 2:
-        values = np.repeat(values[:, :, None], channels, axis=2)
+        return values[:, :, None].repeat(channels, axis=2)
     return values
 
 
-def _squeezed(values: NDArray[np.generic]) -> Pixels:
+def _squeezed(values: Numbers) -> Pixels:
     pixels = values.astype(np.uint8)
     return pixels[:, :, 0] if pixels.shape[2] not in (1, 3) or pixels.shape[2] == 1 else pixels
 
@@ -206,7 +211,7 @@ def _small(pixels: Pixels) -> Pixels:
 
 
 def _finish(
-    values: NDArray[np.generic], steps: list[Step], placement: Placement, how: Preprocessing
+    values: Numbers, steps: list[Step], placement: Placement, how: Preprocessing
 ) -> Prepared:
     """Normalise (h, w, channels) of 0..255, and show that step where it does something."""
     plain = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1))).float() / 255

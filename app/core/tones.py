@@ -86,4 +86,5 @@ def _ring_histogram(grey: Image.Image) -> NDArray[np.float64]:
         (0, 0, edge, height),
         (width - edge, 0, width, height),
     )
-    return np.sum([grey.crop(box).histogram() for box in boxes], axis=0, dtype=np.float64)
+    counts = [np.asarray(grey.crop(box).histogram(), np.float64) for box in boxes]
+    return counts[0] + counts[1] + counts[2] + counts[3]
