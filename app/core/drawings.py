@@ -47,7 +47,7 @@ def draw(strokes: PenStrokes, pen: Pen, rng: np.random.Generator) -> Image.Image
 
 
 def _placed(strokes: PenStrokes, pen: Pen, radius: float, rng: np.random.Generator) -> Floats:
-    """The points as shares of the canvas: turned, slanted, trembling, at least ``radius`` inside."""
+    """The points as shares of the canvas: turned, slanted, trembling, ``radius`` inside."""
     points = strokes.points - strokes.points.mean(axis=0)
     if pen.slant is not None:
         points = _slanted(points, np.tan(pen.slant))
