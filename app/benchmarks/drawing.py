@@ -88,7 +88,7 @@ def measure_strokes(address: str, count: int) -> StrokeTimes:
             requests=sum(len(one["asked"]) for one in drawn),
             most_in_flight=max(_most_at_once(one["asked"]) for one in drawn),
             maps=maps,
-            browser=f"Chromium {browser.version}, headless, {WINDOW[0]} x {WINDOW[1]}",
+            browser=f"Chromium {browser.version}, headless, {WINDOW[0]} × {WINDOW[1]}",
         )
 
 

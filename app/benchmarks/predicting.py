@@ -74,7 +74,7 @@ def _request(content_type: str, body: bytes) -> bytes:
 
 
 FORMS: dict[str, Callable[[Image.Image], bytes]] = {
-    "PNG, 280 x 280 RGBA, in a form": _form,
-    "grey bytes, 280 x 280": _raw,
-    "JSON pixels, 28 x 28": _pixels,
+    "PNG, 280 × 280 RGBA, in a form": _form,
+    "grey bytes, 280 × 280": _raw,
+    "JSON pixels, 28 × 28": _pixels,
 }
