@@ -68,6 +68,14 @@ def test_a_client_that_asks_first_is_told_at_once(server: str) -> None:
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 413
 
 
+def test_a_client_may_send_everything_before_it_reads(server: str) -> None:
+    head = f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {LARGE}\r\n\r\n"
+    with connect(server) as connection:
+        connection.sendall(head.encode())
+        connection.sendall(bytes(LARGE))  # A closed connection would raise here, or below.
+        assert connection.recv(12) == b"HTTP/1.1 413"
+
+
 def test_a_connection_is_good_for_more_after_a_refusal(server: str) -> None:
     png = samples.encode(samples.draw_seven())
     with httpx.Client(base_url=server, limits=httpx.Limits(max_connections=1)) as one:
