@@ -36,7 +36,9 @@ class Watched:
             self.complaints.append(complaint)
 
 
-@pytest.fixture(scope="session")
+# No longer than these tests: while it lives, Playwright's event loop counts as running, and tests
+# that need a loop of their own could not have one.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next(found for name in names if (found := shutil.which(name)))
