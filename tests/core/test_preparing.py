@@ -166,13 +166,17 @@ SAME_DRAWING = {
 }
 
 
-@pytest.mark.parametrize("name", SAME_DRAWING)
-@pytest.mark.parametrize(("kind", "quality"), [("png", 0), ("jpeg", 60)])
+# Yellow and white differ in blue alone, which JPEG keeps too coarsely for a thin stroke.
+AS_JPEG = [name for name in SAME_DRAWING if name != "yellow on white"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "quality"),
+    [(name, "png", 0) for name in SAME_DRAWING] + [(name, "jpeg", 60) for name in AS_JPEG],
+)
 def test_the_same_drawing_is_prepared_alike_whatever_it_looks_like(
     name: str, kind: str, quality: int
 ) -> None:
-    if kind == "jpeg" and name == "yellow on white":
-        pytest.skip("JPEG's chroma is too coarse for it")
     prepared = prepare_file(SAME_DRAWING[name], kind, quality=quality)
     # Sides are whole pixels: a crop that is one pixel wider can be fitted into 17 instead of 16.
     assert likeness(prepared, CLEAN) > 0.88
