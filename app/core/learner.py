@@ -40,7 +40,7 @@ class Learner:
         self.average = Average(self.network, AVERAGING)
         self.optimizer = create_optimizer(recipe, self.network)
         self.schedule = find_schedule(recipe.schedule)
-        self.precision = self._choose_precision()
+        self.precision = choose_precision(self.device)
 
     def describe(self, validation_images: int) -> Started:
         """What to tell before the first batch."""
@@ -96,11 +96,6 @@ class Learner:
     def validate(self, validation: Split) -> Evaluation:
         """Evaluate the averaged weights."""
         return evaluate(self.average.network, validation, self.preprocessing)
-
-    def _choose_precision(self) -> torch.dtype:
-        some = slice(self.recipe.batch_size)
-        inputs = to_input(self.images[some] / 255, self.preprocessing)
-        return choose_precision(self.network, inputs, self.labels[some])
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:
