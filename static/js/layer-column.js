@@ -93,8 +93,10 @@ export class LayerColumn extends HTMLElement {
   #describe(span) {
     const text = this.querySelector(".range");
     if (!text) return;
-    text.textContent = span ? `${this.signed ? "±" : "≤ "}${span.high.toPrecision(3)}` : "";
-    text.setAttribute("title", span ? `largest ${this.signed ? "size" : "value"}: ${format(span.high)}` : "");
+    const shown = span ? `${this.signed ? "±" : "≤ "}${span.high.toPrecision(3)}` : "";
+    if (text.textContent === shown) return;
+    text.textContent = shown;
+    text.setAttribute("title", span ? `largest size: ${format(span.high)}` : "");
   }
 
   #layOut() {

@@ -48,8 +48,9 @@ function figure({ name, caption }) {
  */
 function paint(canvas, { shape, data }, light) {
   const [height, width, colors] = shape;
-  canvas.width = width;
-  canvas.height = height;
+  // A canvas that is given a size, even the same, makes the page lay itself out anew.
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const picture = context.createImageData(width, height);
   for (let at = 0; at < width * height; at++) {

@@ -14,11 +14,11 @@ const palettes = Object.fromEntries(
   ]),
 );
 
-const chosen = () => localStorage.getItem(KEY) ?? "auto";
+// Painters ask at every stroke, so it is read once.
+let choice = localStorage.getItem(KEY) ?? "auto";
 
 /** @returns {"light" | "dark"} */
 export function theme() {
-  const choice = chosen();
   if (choice === "light" || choice === "dark") return choice;
   return system.matches ? "dark" : "light";
 }
@@ -30,17 +30,19 @@ export function theme() {
  */
 export const colors = (signed) => palettes[theme()][signed ? "diverging" : "sequential"];
 
+const following = () => ORDER[(ORDER.indexOf(choice) + 1) % ORDER.length];
+
 function apply() {
   document.documentElement.dataset.theme = theme();
   const button = document.getElementById("theme");
-  const next = ORDER[(ORDER.indexOf(chosen()) + 1) % ORDER.length];
-  button?.setAttribute("aria-label", `Theme: ${chosen()}. Switch to ${next}.`);
-  button?.setAttribute("title", `Theme: ${chosen()}`);
+  button?.setAttribute("aria-label", `Theme: ${choice}. Switch to ${following()}.`);
+  button?.setAttribute("title", `Theme: ${choice}`);
   document.dispatchEvent(new Event("themechange"));
 }
 
 document.getElementById("theme")?.addEventListener("click", () => {
-  localStorage.setItem(KEY, ORDER[(ORDER.indexOf(chosen()) + 1) % ORDER.length]);
+  choice = following();
+  localStorage.setItem(KEY, choice);
   apply();
 });
 system.addEventListener("change", apply);
