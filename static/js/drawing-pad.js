@@ -209,7 +209,7 @@ export class DrawingPad extends HTMLElement {
     if (!this.#pointing) return;
     this.#pointing = false;
     this.#stroke = null;
-    this.#changed(true);
+    this.#tell(true, false);
   }
 
   /** @param {KeyboardEvent} event */
@@ -229,9 +229,11 @@ export class DrawingPad extends HTMLElement {
   #togglePen() {
     if (this.#stroke) {
       this.#stroke = null;
-      this.#changed(true);
+      this.paint();
+      this.#tell(true, false);
     } else {
       this.#stroke = this.#sketch.begin(this.width, this.erasing, this.#cursor);
+      this.#changed(false);
     }
   }
 
@@ -255,7 +257,15 @@ export class DrawingPad extends HTMLElement {
   /** @param {boolean} done whether a stroke or a change has ended */
   #changed(done) {
     this.paint();
-    this.dispatchEvent(new CustomEvent("draw", { bubbles: true, detail: { done } }));
+    this.#tell(done, true);
+  }
+
+  /**
+   * @param {boolean} done
+   * @param {boolean} changed whether the drawing is another now
+   */
+  #tell(done, changed) {
+    this.dispatchEvent(new CustomEvent("draw", { bubbles: true, detail: { done, changed } }));
   }
 }
 

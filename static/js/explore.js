@@ -2,7 +2,7 @@
 // the page. The address names what is seen.
 
 import "./drawing-pad.js";
-import "./layer-column.js";
+import "./layer-columns.js";
 import "./map-inspector.js";
 import "./number-grid.js";
 import "./preparation-strip.js";
@@ -17,6 +17,8 @@ import { readSafetensors } from "./safetensors.js";
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
 
 const KEEP_AFTER_MS = 700;
+// A wait that is felt.
+const SLOW_MS = 400;
 
 const pad = /** @type {import("./drawing-pad.js").DrawingPad} */ (document.querySelector("drawing-pad"));
 const strip = /** @type {import("./preparation-strip.js").PreparationStrip} */ (
@@ -35,13 +37,14 @@ let keeping;
 
 const queue = new Newest(async () => {
   if (pad.empty) return;
-  shown.busy = true;
+  const slow = setTimeout(() => (shown.busy = true), SLOW_MS);
   try {
     await trace();
     say("");
   } catch (error) {
     refuse(error);
   }
+  clearTimeout(slow);
   shown.busy = false;
 });
 
@@ -57,8 +60,17 @@ async function trace() {
     headers: { "Content-Type": pad.image ? "image/png" : "application/octet-stream" },
     body: /** @type {BodyInit} */ (body),
   });
-  const { tensors, metadata } = readSafetensors(await response.arrayBuffer());
-  await new Promise(requestAnimationFrame);
+  const answer = await response.arrayBuffer();
+  // In a task of its own, when the next request is under way.
+  setTimeout(() => paint(answer, traced));
+}
+
+/**
+ * @param {ArrayBuffer} answer
+ * @param {number} traced the version of the drawing that it answers
+ */
+function paint(answer, traced) {
+  const { tensors, metadata } = readSafetensors(answer);
   // Meanwhile the pad may have been cleared, or another model chosen.
   const prediction = JSON.parse(metadata.prediction);
   if (pad.empty || prediction.model !== view.model) return;
@@ -67,8 +79,7 @@ async function trace() {
   })));
   shown.show(tensors, prediction, view);
   // What follows the frame's own work runs when the frame has been painted.
-  await new Promise((resolve) => setTimeout(resolve));
-  mark("convscope:painted", traced);
+  requestAnimationFrame(() => setTimeout(() => mark("convscope:painted", traced)));
 }
 
 /**
@@ -95,9 +106,12 @@ function say(text) {
   if (message.textContent !== text) message.textContent = text;
 }
 
-/** @param {boolean} done whether a stroke has ended */
-function drawn(done) {
-  mark("convscope:drawn", ++version);
+/**
+ * @param {boolean} done whether a stroke has ended
+ * @param {boolean} changed whether the drawing is another than at the last call
+ */
+function drawn(done, changed) {
+  if (changed) mark("convscope:drawn", ++version);
   tools.update();
   clearTimeout(keeping);
   if (pad.empty) {
@@ -108,7 +122,7 @@ function drawn(done) {
     address({ image: null }, false);
     return;
   }
-  queue.push(true);
+  if (changed) queue.push(true);
   if (done) keeping = setTimeout(() => void keep().catch(refuse), KEEP_AFTER_MS);
 }
 
@@ -213,7 +227,10 @@ const tools = installTools(pad, {
   },
 });
 
-pad.addEventListener("draw", (event) => drawn(/** @type {CustomEvent} */ (event).detail.done));
+pad.addEventListener("draw", (event) => {
+  const { done, changed } = /** @type {CustomEvent} */ (event).detail;
+  drawn(done, changed);
+});
 document.addEventListener("htmx:after:swap", () => void arrived());
 document.addEventListener("themechange", () => {
   pad.paint();
@@ -221,7 +238,7 @@ document.addEventListener("themechange", () => {
 });
 addEventListener("popstate", () => void restore());
 
-await customElements.whenDefined("layer-column");
+await customElements.whenDefined("layer-columns");
 await arrived();
 if (view.image) await showKept(view.image).catch(refuse);
 tools.update();

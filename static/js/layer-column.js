@@ -1,9 +1,9 @@
-// One layer as a column: its maps as tiles on one canvas, and over each tile a button, so that
-// mouse, finger, keyboard and screen reader all reach it.
+// One layer as a column: its maps as tiles, and over each tile a button, so that mouse, finger,
+// keyboard and screen reader all reach it. What it paints goes to the one canvas of all columns.
 
-import { paintTiles } from "./painting.js";
+import { devicePixels, paintFrame, paintTiles } from "./painting.js";
 import { format, spanOf } from "./scales.js";
-import { colors } from "./theme.js";
+import { colors, lineColor } from "./theme.js";
 import { extent, origin, strongest, tile } from "./tiling.js";
 
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
@@ -35,13 +35,11 @@ export class LayerColumn extends HTMLElement {
   shape = (this.dataset.shape ?? "").split(",").map(Number);
   signed = this.hasAttribute("data-signed");
   grid = grid(this.shape);
-  #room = /** @type {HTMLElement} */ (this.querySelector(".maps"));
-  #canvas = /** @type {HTMLCanvasElement} */ (this.querySelector("canvas"));
+  room = /** @type {HTMLElement} */ (this.querySelector(".maps"));
   #tiles = /** @type {HTMLElement} */ (this.querySelector(".tiles"));
 
   connectedCallback() {
     this.#tiles.addEventListener("keydown", (event) => this.#key(event));
-    new ResizeObserver(() => this.#layOut()).observe(this.#room);
   }
 
   /**
@@ -51,41 +49,59 @@ export class LayerColumn extends HTMLElement {
   show(tensor, scale) {
     this.#tensor = tensor;
     this.#scale = scale;
-    this.paint();
-  }
-
-  paint() {
-    if (!this.#tiling) return;
-    const { width, height } = extent(this.#tiling);
-    const size = [Math.round(width * devicePixelRatio), Math.round(height * devicePixelRatio)];
-    if (this.#canvas.width !== size[0]) this.#canvas.width = size[0];
-    if (this.#canvas.height !== size[1]) this.#canvas.height = size[1];
-    const context = /** @type {CanvasRenderingContext2D} */ (this.#canvas.getContext("2d"));
-    context.clearRect(0, 0, size[0], size[1]);
-    this.toggleAttribute("data-empty", !this.#tensor);
-    if (this.#tensor) this.#paintTiles(context, this.#tensor, size);
-    else this.#describe(null);
   }
 
   /**
+   * Paint the maps, or only their frames while there are none.
    * @param {CanvasRenderingContext2D} context
-   * @param {Tensor} tensor
-   * @param {number[]} size
+   * @param {number} left where the column begins, in the canvas's pixels
+   * @param {number} density of those, per pixel of the page
    */
-  #paintTiles(context, { data }, [width, height]) {
-    const tiling = /** @type {import("./tiling.js").Tiling} */ (this.#tiling);
+  paint(context, left, density) {
+    const tiling = this.#tiling;
+    if (!tiling) return;
+    const { width, height } = extent(tiling);
+    const picture = this.#blank(Math.ceil(width * density), Math.ceil(height * density));
+    const pixels = new Uint32Array(picture.data.buffer);
+    if (this.#tensor) this.#paintTiles(pixels, picture.width, tiling, density, this.#tensor);
+    else this.#describe(null);
+    for (let place = 0; place < tiling.shown; place++) {
+      paintFrame(pixels, picture.width, devicePixels(tiling, place, density), lineColor());
+    }
+    context.putImageData(picture, left, 0);
+  }
+
+  /** @type {ImageData | null} */
+  #picture = null;
+
+  /**
+   * The picture of the last time, which is painted over wherever there is anything to see.
+   * @param {number} width
+   * @param {number} height
+   */
+  #blank(width, height) {
+    const fits = this.#picture?.width === width && this.#picture.height === height;
+    if (!this.#picture || !fits || !this.#tensor) this.#picture = new ImageData(width, height);
+    return this.#picture;
+  }
+
+  /**
+   * @param {Uint32Array} pixels
+   * @param {number} stride
+   * @param {import("./tiling.js").Tiling} tiling
+   * @param {number} density
+   * @param {Tensor} tensor
+   */
+  #paintTiles(pixels, stride, tiling, density, { data }) {
     const { count, width: columns, height: rows } = this.grid;
     this.#label(strongest(data, count, tiling.shown));
-    const picture = context.createImageData(width, height);
-    const pixels = new Uint32Array(picture.data.buffer);
     const { signed } = this;
     const whole = spanOf(data, signed);
     const size = data.length / count;
     const span = (/** @type {number} */ channel) =>
       this.#scale === "layer" ? whole : spanOf(data, signed, channel * size, (channel + 1) * size);
     const layer = { data, width: columns, height: rows };
-    paintTiles(pixels, width, tiling, devicePixelRatio, layer, this.channels, span, colors(signed));
-    context.putImageData(picture, 0, 0);
+    paintTiles(pixels, stride, tiling, density, layer, this.channels, span, colors(signed));
     this.#describe(whole);
   }
 
@@ -99,16 +115,14 @@ export class LayerColumn extends HTMLElement {
     text.setAttribute("title", span ? `largest size: ${format(span.high)}` : "");
   }
 
-  #layOut() {
-    const box = { width: this.#room.clientWidth, height: this.#room.clientHeight };
+  /** Choose the tiles' size for the room that there is now. */
+  layOut() {
+    const box = { width: this.room.clientWidth, height: this.room.clientHeight };
     if (box.width === 0) return;
+    this.#picture = null;
     this.#tiling = tile(this.grid.count, this.grid, box);
-    const { width, height } = extent(this.#tiling);
-    this.#canvas.style.setProperty("width", `${width}px`);
-    this.#canvas.style.setProperty("height", `${height}px`);
-    this.#tiles.style.setProperty("width", `${width}px`);
+    this.#tiles.style.setProperty("width", `${extent(this.#tiling).width}px`);
     this.#makeTiles();
-    this.paint();
   }
 
   #makeTiles() {

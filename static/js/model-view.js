@@ -1,13 +1,11 @@
 // The columns, the answer and the inspector of one model.
 
 import { readNpy } from "./npy.js";
-import { paintRamp } from "./ramp.js";
 import { Refusal, request } from "./request.js";
 
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
 /** @typedef {import("./map-inspector.js").Layer} Layer */
 /** @typedef {import("./address.js").View} View */
-/** @typedef {import("./layer-column.js").LayerColumn} LayerColumn */
 /** @typedef {import("./probability-bars.js").Prediction} Prediction */
 
 /** @type {Layer} */
@@ -35,7 +33,9 @@ export class ModelView {
     this.name = card.name;
     /** @type {Layer[]} */
     this.layers = [{ ...INPUT, output_shape: card.input_shape }, ...card.layers];
-    this.columns = /** @type {LayerColumn[]} */ ([...element.querySelectorAll("layer-column")]);
+    this.network = /** @type {import("./layer-columns.js").LayerColumns} */ (
+      element.querySelector("layer-columns")
+    );
     this.bars = /** @type {import("./probability-bars.js").ProbabilityBars} */ (
       element.querySelector("probability-bars")
     );
@@ -44,16 +44,14 @@ export class ModelView {
     );
     this.choose = select;
     this.#listen(setScale);
-    this.#paintRamps();
   }
 
   /** @param {(scale: "map" | "layer") => void} setScale */
   #listen(setScale) {
-    const columns = /** @type {HTMLElement} */ (this.element.querySelector(".columns"));
-    columns.addEventListener("click", (event) => this.#click(event));
-    columns.addEventListener("pointerover", (event) => this.#hover(event));
-    columns.addEventListener("focusin", (event) => this.#hover(event));
-    columns.addEventListener("pointerleave", () => this.#light(null, 0));
+    this.network.addEventListener("click", (event) => this.#click(event));
+    this.network.addEventListener("pointerover", (event) => this.#hover(event));
+    this.network.addEventListener("focusin", (event) => this.#hover(event));
+    this.network.addEventListener("pointerleave", () => this.#light(null, 0));
     for (const radio of this.#radios()) {
       radio.addEventListener("change", () => setScale(radio.value === "layer" ? "layer" : "map"));
     }
@@ -64,9 +62,11 @@ export class ModelView {
     this.inspector.addEventListener("click", (event) => this.#clickInspector(event));
   }
 
-  /** @param {boolean} busy whether an answer is awaited */
+  /** @param {boolean} busy whether an answer is long in coming */
   set busy(busy) {
-    this.element.querySelector(".network")?.setAttribute("aria-busy", String(busy));
+    const network = this.element.querySelector(".network");
+    if (busy) network?.setAttribute("aria-busy", "true");
+    else network?.removeAttribute("aria-busy");
   }
 
   #radios() {
@@ -88,18 +88,15 @@ export class ModelView {
 
   /** @param {View} view */
   repaint(view) {
-    for (const column of this.columns) {
-      column.show(this.#tensors?.get(column.dataset.name ?? "") ?? null, view.scale);
-    }
+    this.network.show(this.#tensors, view.scale);
     this.bars.show(this.#prediction);
     for (const radio of this.#radios()) radio.checked = radio.value === view.scale;
-    this.#paintRamps();
     void this.#inspect(view);
   }
 
   /** @param {View} view */
   select(view) {
-    for (const column of this.columns) {
+    for (const column of this.network.columns) {
       const chosen = column.dataset.name === view.layer;
       column.toggleAttribute("data-chosen", chosen);
       column.mark(chosen ? (view.channel ?? -1) : null);
@@ -191,7 +188,7 @@ export class ModelView {
    * @param {number} channel
    */
   #light(layer, channel) {
-    for (const column of this.columns) {
+    for (const column of this.network.columns) {
       const other = this.layers.find((one) => one.name === column.dataset.name);
       const read = layer && other && layer.reads.includes(other.name) ? layer : null;
       const reader = layer && other?.reads.includes(layer.name) ? other : null;
@@ -199,12 +196,5 @@ export class ModelView {
       const single = link?.channelwise;
       column.light(link ? (one) => !single || one === channel : null);
     }
-  }
-
-  #paintRamps() {
-    const ramps = /** @type {NodeListOf<HTMLCanvasElement>} */ (
-      this.element.querySelectorAll(".legend .ramp")
-    );
-    for (const canvas of ramps) paintRamp(canvas, canvas.dataset.ramp === "diverging");
   }
 }

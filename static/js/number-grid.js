@@ -2,7 +2,6 @@
 // cursor: an enlarged map, a filter's kernels, all filters of a layer.
 
 import { paintTiles } from "./painting.js";
-import { paintRamp } from "./ramp.js";
 import { format, spanOf } from "./scales.js";
 import { colors } from "./theme.js";
 import { extent, origin } from "./tiling.js";
@@ -83,14 +82,14 @@ export class NumberGrid extends HTMLElement {
   /** @param {Numbers} numbers */
   #paintLegend(numbers) {
     const legend = this.querySelector(".scale");
-    const ramp = legend?.querySelector("canvas");
+    const ramp = legend?.querySelector(".ramp");
     if (!legend || !ramp) return;
     const { low, high } = this.#spans(numbers)(0);
     const shared = numbers.group >= numbers.count;
     const [from, to] = shared ? [format(low), format(high)] : [numbers.signed ? "−" : "0", "own scales"];
     legend.setAttribute("aria-label", `Colour scale from ${from} to ${to}`);
     [...legend.querySelectorAll("i")].forEach((end, place) => (end.textContent = [from, to][place]));
-    paintRamp(ramp, numbers.signed);
+    ramp.setAttribute("data-scale", numbers.signed ? "diverging" : "sequential");
   }
 
   /**
@@ -115,7 +114,7 @@ export class NumberGrid extends HTMLElement {
     const [width, height] = [numbers.width * zoom, numbers.height * zoom];
     const fit = Math.max(1, Math.floor((room.clientWidth + gap) / (width + gap)));
     const across = numbers.across || Math.min(fit, numbers.count);
-    return { across, shown: numbers.count, width, height, gap };
+    return { across, shown: numbers.count, width, height, gap, margin: 0 };
   }
 
   /**

@@ -1,7 +1,6 @@
 // The buttons around the pad, the keys, and the ways in which a picture comes to it.
 
 import { EXAMPLES } from "./examples.js";
-import { SIDE } from "./sketch.js";
 
 /**
  * @typedef {object} Actions
@@ -112,27 +111,11 @@ async function share(actions) {
 /** @param {import("./drawing-pad.js").DrawingPad} pad */
 function installExamples(pad) {
   const buttons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-example]"));
-  const paint = () => buttons.forEach((button) => sketch(button));
   for (const button of buttons) {
-    button.addEventListener("click", () => pad.replay(Number(button.dataset.example)));
-  }
-  document.addEventListener("themechange", paint);
-  paint();
-}
-
-/** @param {HTMLElement} button */
-function sketch(button) {
-  const canvas = /** @type {HTMLCanvasElement} */ (button.querySelector("canvas"));
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.reset();
-  context.scale(canvas.width / SIDE, canvas.height / SIDE);
-  context.strokeStyle = getComputedStyle(button).color;
-  context.lineWidth = 20;
-  context.lineCap = context.lineJoin = "round";
-  for (const points of EXAMPLES[Number(button.dataset.example)]) {
-    context.beginPath();
-    points.forEach((point) => context.lineTo(...point));
-    context.stroke();
+    const digit = Number(button.dataset.example);
+    button.addEventListener("click", () => pad.replay(digit));
+    const line = EXAMPLES[digit].map((points) => `M${points.join(" ")}`).join(" ");
+    button.querySelector("path")?.setAttribute("d", line);
   }
 }
 

@@ -34,6 +34,21 @@ export function paintMap(pixels, stride, box, map, span, colors) {
 }
 
 /**
+ * Paint a frame, one pixel wide, around a box.
+ * @param {Uint32Array} pixels
+ * @param {number} stride
+ * @param {{left: number, top: number, width: number, height: number}} box within the frame
+ * @param {number} color
+ */
+export function paintFrame(pixels, stride, { left, top, width, height }, color) {
+  const first = (top - 1) * stride + left - 1;
+  const last = first + (height + 1) * stride;
+  pixels.fill(color, first, first + width + 2);
+  pixels.fill(color, last, last + width + 2);
+  for (let at = first + stride; at < last; at += stride) pixels[at] = pixels[at + width + 1] = color;
+}
+
+/**
  * Paint the chosen channels of a layer as tiles.
  * @param {Uint32Array} pixels
  * @param {number} stride
@@ -58,7 +73,7 @@ export function paintTiles(pixels, stride, tiling, density, layer, channels, spa
  * @param {number} place
  * @param {number} density
  */
-function devicePixels(tiling, place, density) {
+export function devicePixels(tiling, place, density) {
   const { left, top } = origin(tiling, place);
   const box = { left: Math.round(left * density), top: Math.round(top * density) };
   const width = Math.round((left + tiling.width) * density) - box.left;

@@ -13,6 +13,7 @@ const palettes = Object.fromEntries(
     { sequential: palette(sequential), diverging: palette(diverging) },
   ]),
 );
+let line = 0;
 
 // Painters ask at every stroke, so it is read once.
 let choice = localStorage.getItem(KEY) ?? "auto";
@@ -30,10 +31,18 @@ export function theme() {
  */
 export const colors = (signed) => palettes[theme()][signed ? "diverging" : "sequential"];
 
+/** The colour of thin lines, in a canvas's byte order. */
+export const lineColor = () => line;
+
 const following = () => ORDER[(ORDER.indexOf(choice) + 1) % ORDER.length];
 
 function apply() {
-  document.documentElement.dataset.theme = theme();
+  const root = document.documentElement;
+  root.dataset.theme = theme();
+  for (const [name, stops] of Object.entries(scales[theme()] ?? {})) {
+    root.style.setProperty(`--${name}`, `linear-gradient(to right, ${stops.join()})`);
+  }
+  [line] = palette([getComputedStyle(root).getPropertyValue("--line").trim(), "#000000"]);
   const button = document.getElementById("theme");
   button?.setAttribute("aria-label", `Theme: ${choice}. Switch to ${following()}.`);
   button?.setAttribute("title", `Theme: ${choice}`);

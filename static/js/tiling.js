@@ -7,9 +7,12 @@
  * @property {number} width of a tile
  * @property {number} height of a tile
  * @property {number} gap between tiles
+ * @property {number} margin around all of them
  */
 
+// Each tile has a frame of one pixel around it.
 const GAP = 2;
+const MARGIN = 1;
 const SMALLEST = 9;
 // A lone number needs no more room than this to show its colour.
 const LARGEST_NUMBER = 24;
@@ -23,6 +26,16 @@ const LARGEST_NUMBER = 24;
  * @returns {Tiling}
  */
 export function tile(count, map, room) {
+  return framed(count, map, { width: room.width - 2 * MARGIN, height: room.height - 2 * MARGIN });
+}
+
+/**
+ * @param {number} count
+ * @param {{width: number, height: number}} map
+ * @param {{width: number, height: number}} room within the margin
+ * @returns {Tiling}
+ */
+function framed(count, map, room) {
   let best = fit(1, count, map, room);
   const most = Math.min(count, Math.floor((room.width + GAP) / (SMALLEST + GAP)));
   for (let across = 2; across <= most; across++) {
@@ -45,7 +58,7 @@ function fit(across, count, map, room) {
   const high = (room.height - GAP * (rows - 1)) / rows;
   const wide = (room.width - GAP * (across - 1)) / across;
   const widest = Math.min(wide, LARGEST_NUMBER * map.width, (high * map.width) / map.height);
-  return { across, shown: count, ...sized(Math.floor(widest), map), gap: GAP };
+  return { across, shown: count, ...sized(Math.floor(widest), map), gap: GAP, margin: MARGIN };
 }
 
 /**
@@ -59,7 +72,7 @@ function fill(count, map, room) {
   const size = sized(SMALLEST, map);
   const across = Math.max(1, Math.floor((room.width + GAP) / (size.width + GAP)));
   const rows = Math.max(1, Math.floor((room.height + GAP) / (size.height + GAP)));
-  return { across, shown: Math.min(count, rows * across), ...size, gap: GAP };
+  return { across, shown: Math.min(count, rows * across), ...size, gap: GAP, margin: MARGIN };
 }
 
 /**
@@ -78,8 +91,8 @@ function sized(width, map) {
  */
 export function origin(tiling, place) {
   return {
-    left: (place % tiling.across) * (tiling.width + tiling.gap),
-    top: Math.floor(place / tiling.across) * (tiling.height + tiling.gap),
+    left: tiling.margin + (place % tiling.across) * (tiling.width + tiling.gap),
+    top: tiling.margin + Math.floor(place / tiling.across) * (tiling.height + tiling.gap),
   };
 }
 
@@ -90,8 +103,8 @@ export function origin(tiling, place) {
 export function extent(tiling) {
   const rows = Math.ceil(tiling.shown / tiling.across);
   return {
-    width: tiling.across * (tiling.width + tiling.gap) - tiling.gap,
-    height: rows * (tiling.height + tiling.gap) - tiling.gap,
+    width: tiling.across * (tiling.width + tiling.gap) - tiling.gap + 2 * tiling.margin,
+    height: rows * (tiling.height + tiling.gap) - tiling.gap + 2 * tiling.margin,
   };
 }
 

@@ -44,8 +44,16 @@ def test_a_drawn_seven_is_read_and_its_bars_are_the_api_s(explore: Watched, serv
 
 def test_maps_move_while_the_pen_is_down(explore: Watched) -> None:
     page = explore.page
-    pictures = """() => [...document.querySelectorAll('layer-column canvas')]
-      .map(canvas => canvas.toDataURL())"""
+    pictures = """() => {
+      const canvas = document.querySelector('layer-columns > canvas');
+      return [...document.querySelectorAll('layer-column .maps')].map(maps => {
+        const left = maps.getBoundingClientRect().left - canvas.getBoundingClientRect().left;
+        const [width, height] = [maps.clientWidth, maps.clientHeight];
+        const copy = new OffscreenCanvas(width, height).getContext('2d');
+        copy.drawImage(canvas, -Math.round(left), 0);
+        return copy.getImageData(0, 0, width, height).data.join();
+      });
+    }"""
     page.mouse.move(*on_page(page, SEVEN[0][0]))
     page.mouse.down()
     seen = []
@@ -97,12 +105,14 @@ def test_a_tile_has_the_colours_of_its_numbers(
         column = page.locator(f"layer-column[data-name={layer}]")
         painted = column.evaluate(
             """column => {
-              const canvas = column.querySelector('canvas');
+              const canvas = document.querySelector('layer-columns > canvas');
               const tile = column.querySelectorAll('.tiles button')[3];
-              const [left, top, width, height] = ['left', 'top', 'width', 'height']
-                .map(side => parseInt(tile.style[side]));
+              const [outer, {left, top, width, height}] =
+                [canvas.getBoundingClientRect(), tile.getBoundingClientRect()];
+              const copy = new OffscreenCanvas(width, height).getContext('2d');
+              copy.drawImage(canvas, -Math.round(left - outer.left), outer.top - top);
               return {channel: Number(tile.dataset.channel), width, height,
-                data: [...canvas.getContext('2d').getImageData(left, top, width, height).data]};
+                data: [...copy.getImageData(0, 0, width, height).data]};
             }"""
         )
         values = maps[painted["channel"]]
@@ -233,7 +243,7 @@ def test_one_scale_per_layer_or_per_map(explore: Watched) -> None:
     page = explore.page
     draw_seven(page)
     picture = "canvas => canvas.toDataURL()"
-    canvas = page.locator("layer-column[data-name=relu2] .maps canvas")
+    canvas = page.locator("layer-columns > canvas")
     per_map = canvas.evaluate(picture)
     page.get_by_label("layer", exact=True).check(force=True)
     page.wait_for_url("**scale=layer**")

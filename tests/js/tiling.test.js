@@ -22,7 +22,7 @@ test("no other number of tiles in a row would make them larger", () => {
   const [room, map, count] = [{ width: 150, height: 800 }, { width: 28, height: 28 }, 24];
   const sizes = [1, 2, 3, 4, 5].map((across) => {
     const rows = Math.ceil(count / across);
-    return Math.floor(Math.min((150 - 2 * (across - 1)) / across, (800 - 2 * (rows - 1)) / rows));
+    return Math.floor(Math.min((148 - 2 * (across - 1)) / across, (798 - 2 * (rows - 1)) / rows));
   });
   assert.equal(tile(count, map, room).width, Math.max(...sizes));
 });
@@ -36,7 +36,7 @@ test("what doesn't fit is left out, the strongest first", () => {
 });
 
 test("tiles follow each other row by row", () => {
-  const tiling = { across: 3, shown: 6, width: 10, height: 20, gap: 2 };
-  assert.deepEqual(origin(tiling, 4), { left: 12, top: 22 });
-  assert.deepEqual(extent(tiling), { width: 34, height: 42 });
+  const tiling = { across: 3, shown: 6, width: 10, height: 20, gap: 2, margin: 1 };
+  assert.deepEqual(origin(tiling, 4), { left: 13, top: 23 });
+  assert.deepEqual(extent(tiling), { width: 36, height: 44 });
 });

@@ -1,0 +1,72 @@
+// The network: its layers' columns side by side, and the one canvas behind them on which all their
+// maps are painted. One canvas, since a browser spends as much on each as on all their pixels.
+
+import "./layer-column.js";
+
+/** @typedef {import("./layer-column.js").LayerColumn} LayerColumn */
+/** @typedef {import("./safetensors.js").Tensor} Tensor */
+
+// Of all maps together. A network of a hundred columns on a fine screen would have more.
+const MOST_PIXELS = 16e6;
+
+export class LayerColumns extends HTMLElement {
+  #density = 1;
+
+  connectedCallback() {
+    this.canvas = /** @type {HTMLCanvasElement} */ (this.querySelector(":scope > canvas"));
+    const observer = new ResizeObserver(() => this.#layOut());
+    for (const room of this.querySelectorAll(".maps")) observer.observe(room);
+  }
+
+  /** @returns {LayerColumn[]} in forward order */
+  get columns() {
+    return /** @type {LayerColumn[]} */ ([...this.querySelectorAll("layer-column")]);
+  }
+
+  /**
+   * @param {Map<string, Tensor> | null} tensors activations by layer; null empties the columns
+   * @param {"map" | "layer"} scale
+   */
+  show(tensors, scale) {
+    for (const column of this.columns) {
+      column.show(tensors?.get(column.dataset.name ?? "") ?? null, scale);
+    }
+    this.#paint();
+  }
+
+  #layOut() {
+    const [first] = this.columns;
+    const { canvas } = this;
+    if (!canvas || !first?.room.clientHeight) return;
+    const [width, height] = [this.scrollWidth, first.room.clientHeight];
+    this.#density = Math.min(devicePixelRatio, Math.sqrt(MOST_PIXELS / (width * height)));
+    canvas.width = Math.round(width * this.#density);
+    canvas.height = Math.round(height * this.#density);
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+    canvas.style.top = `${this.#offset(first).top}px`;
+    for (const column of this.columns) column.layOut();
+    this.#lefts = this.columns.map((column) => Math.round(this.#offset(column).left * this.#density));
+    this.#paint();
+  }
+
+  /** @type {number[]} where each column begins, in the canvas's pixels */
+  #lefts = [];
+
+  /**
+   * Where a column's maps begin, from this element's own corner.
+   * @param {LayerColumn} column
+   */
+  #offset({ room }) {
+    const [outer, inner] = [this.getBoundingClientRect(), room.getBoundingClientRect()];
+    return { left: inner.left - outer.left + this.scrollLeft, top: inner.top - outer.top };
+  }
+
+  #paint() {
+    const context = this.canvas?.getContext("2d");
+    if (!context) return;
+    this.columns.forEach((column, place) => column.paint(context, this.#lefts[place], this.#density));
+  }
+}
+
+customElements.define("layer-columns", LayerColumns);
