@@ -57,13 +57,14 @@ def find_ink(picture: Picture) -> Ink:
     tones = Tones(0, 255, 0) if picture.light_ink else flat_tones(grey)
     if tones is None:
         return _photographed(grey)
-    return _drawn(np.asarray(grey.point(tones.table())))
+    return _drawn(grey.point(tones.table()))
 
 
-def _drawn(ink: Pixels) -> Ink:
+def _drawn(map_of_ink: Image.Image) -> Ink:
     """The drawing, of a map that is 0 wherever there is paper."""
-    factor = ceil(max(ink.shape) / _PARTS_SIDE)
-    coarse = np.asarray(Image.fromarray(ink).reduce(factor), np.float32)
+    factor = ceil(max(map_of_ink.size) / _PARTS_SIDE)
+    coarse = np.asarray(map_of_ink.reduce(factor), np.float32)
+    ink = np.asarray(map_of_ink)
     mask = drawing_mask(np.where(coarse > 2, coarse, 0))
     if mask is not None:
         fine = mask.repeat(factor, axis=0).repeat(factor, axis=1)

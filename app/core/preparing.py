@@ -32,15 +32,19 @@ _BRIGHT_BORDER = 192
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One step of a preparation as a small picture: ``pixels`` (h, w) or (h, w, 3), uint8."""
+    """One step of a preparation: what came of it is ``picture``, (h, w) or (h, w, 3), uint8."""
 
     name: str
     caption: str
-    pixels: Pixels
+    picture: Pixels
 
-    def tensor(self) -> Tensor:
-        """The step's picture, uint8, in its own shape."""
-        return torch.from_numpy(self.pixels.copy())
+    @property
+    def pixels(self) -> Pixels:
+        """The picture as small as it is shown: averaged in blocks, no side longer than 112."""
+        factor = ceil(max(self.picture.shape[:2]) / _STEP_SIDE)
+        if factor == 1:
+            return self.picture
+        return np.asarray(Image.fromarray(self.picture).reduce(factor))
 
 
 @dataclass(frozen=True)
@@ -128,14 +132,12 @@ def _prepare_digit(picture: Picture, shape: InputShape, how: Preprocessing) -> P
 
 
 def _ink_steps(picture: Picture, ink: Ink, pen: Ink) -> list[Step]:
-    steps = [Step("drawn", "The picture", _small(picture.pixels))]
+    steps = [Step("drawn", "The picture", picture.pixels)]
     if ink.whole is not None:
-        steps.append(
-            Step("ink", "The ink, without the paper's light and shadow", _small(ink.whole))
-        )
-    steps.append(Step("cropped", "Cropped to the ink, light on dark", _small(ink.pixels)))
+        steps.append(Step("ink", "The ink, without the paper's light and shadow", ink.whole))
+    steps.append(Step("cropped", "Cropped to the ink, light on dark", ink.pixels))
     if pen is not ink:
-        steps.append(Step("thickened", "Its thin strokes drawn wider", _small(pen.pixels)))
+        steps.append(Step("thickened", "Its thin strokes drawn wider", pen.pixels))
     return steps
 
 
@@ -183,7 +185,7 @@ def _prepare_picture(picture: Picture, shape: InputShape, how: Preprocessing) ->
     scaled = image.resize((width, height), Image.Resampling.BICUBIC, box)
     values = _in_channels(np.asarray(scaled), shape[0])
     steps = [
-        Step("drawn", "The picture", _small(picture.pixels)),
+        Step("drawn", "The picture", picture.pixels),
         Step("resized", f"Its middle, in {width} × {height} pixels", _squeezed(values)),
     ]
     return _finish(values, steps, Placement(top, left, scale, scale), how)
@@ -204,23 +206,15 @@ def _squeezed(values: Numbers) -> Pixels:
     return pixels[:, :, 0] if pixels.shape[2] not in (1, 3) or pixels.shape[2] == 1 else pixels
 
 
-def _small(pixels: Pixels) -> Pixels:
-    """The pixels, averaged in blocks until no side is longer than a step is shown."""
-    factor = ceil(max(pixels.shape[:2]) / _STEP_SIDE)
-    return pixels if factor == 1 else np.asarray(Image.fromarray(pixels).reduce(factor))
-
-
 def _finish(
     values: Numbers, steps: list[Step], placement: Placement, how: Preprocessing
 ) -> Prepared:
     """Normalise (h, w, channels) of 0..255, and show that step where it does something."""
-    plain = torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1))).float() / 255
-    mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (how.mean, how.std))
+    tensor = torch.from_numpy(values.transpose(2, 0, 1).astype(np.float32, order="C") / 255)
     if any(how.mean) or set(how.std) != {1.0}:
-        tensor = (plain - mean) / std
+        mean, std = (torch.tensor(numbers).view(-1, 1, 1) for numbers in (how.mean, how.std))
+        tensor = (tensor - mean) / std
         steps.append(Step("normalised", "Less the mean, by the standard deviation", _shown(tensor)))
-    else:
-        tensor = plain
     return Prepared(tensor, tuple(steps), placement)
 
 

@@ -58,7 +58,7 @@ def _contrast(channel: Image.Image) -> float:
 
 def flat_tones(grey: Image.Image) -> Tones | None:
     """The tones of paper and ink; None where the paper isn't flat, or nothing is drawn on it."""
-    ring, counts = _ring_histogram(grey), np.asarray(grey.histogram(), np.float64)
+    ring, counts = _ring_histogram(np.asarray(grey)), np.asarray(grey.histogram(), np.float64)
     paper = int(np.convolve(ring, (1, 1.01, 1), "same").argmax())
     difference = np.arange(256) - paper
     # Ink is what differs most; squared, so that a wide faint shade doesn't outweigh a thin line.
@@ -76,15 +76,9 @@ def flat_tones(grey: Image.Image) -> Tones | None:
     return Tones(paper, ink, max(3, abs(ink - paper) // 10) if noisy else 0)
 
 
-def _ring_histogram(grey: Image.Image) -> NDArray[np.float64]:
-    """How often each grey value occurs along the picture's border."""
-    width, height = grey.size
-    edge = max(1, min(width, height) // 50)
-    boxes = (
-        (0, 0, width, edge),
-        (0, height - edge, width, height),
-        (0, 0, edge, height),
-        (width - edge, 0, width, height),
-    )
-    counts = [np.asarray(grey.crop(box).histogram(), np.float64) for box in boxes]
-    return counts[0] + counts[1] + counts[2] + counts[3]
+def _ring_histogram(grey: Pixels) -> NDArray[np.float64]:
+    """How often each grey value occurs along the border of a picture (h, w); in corners, twice."""
+    edge = max(1, min(grey.shape) // 50)
+    sides = (grey[:edge], grey[-edge:], grey[:, :edge], grey[:, -edge:])
+    values = np.concatenate([side.ravel() for side in sides])
+    return np.bincount(values, minlength=256).astype(np.float64)
