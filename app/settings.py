@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.core.dataset_files import DatasetFolders
 from app.core.errors import InvalidSettings
 
 PREFIX = "CONVSCOPE_"
@@ -23,9 +24,10 @@ class Settings(BaseSettings):
     max_pixels: PositiveInt = 16_000_000
 
     @property
-    def datasets_root(self) -> Path:
-        """Where data sets lie: a torchvision root."""
-        return self.datasets_dir or self.data_dir / "datasets"
+    def dataset_folders(self) -> DatasetFolders:
+        """Where data sets lie: a torchvision root, and ConvScope's own files."""
+        kept = self.data_dir / "datasets"
+        return DatasetFolders(self.datasets_dir or kept, kept)
 
 
 def read_settings() -> Settings:

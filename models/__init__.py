@@ -1,5 +1,23 @@
 """The networks, one file each; importing the package registers them all."""
 
-from models import convnet_revisited, digits
+from models import (
+    cifar_3conv,
+    cifar_4conv,
+    cnn_classifier,
+    convnet_revisited,
+    digits,
+    lenet5,
+    lesson_06,
+    simple_cnn,
+)
 
-__all__ = ["convnet_revisited", "digits"]
+__all__ = [
+    "cifar_3conv",
+    "cifar_4conv",
+    "cnn_classifier",
+    "convnet_revisited",
+    "digits",
+    "lenet5",
+    "lesson_06",
+    "simple_cnn",
+]

@@ -70,6 +70,14 @@ class ModelCard:
 DIGITS = tuple("0123456789")
 AS_MNIST = Preprocessing("digit", mean=(0.0,), std=(1.0,))
 
+# In the order of CIFAR-10's labels.
+OBJECTS = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+# The means and deviations of CIFAR-10's training pictures.
+AS_CIFAR10 = Preprocessing("picture", mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616))
+
 Network = TypeVar("Network", bound=Callable[[], nn.Module])
 _networks: dict[str, tuple[Callable[[], nn.Module], ModelCard]] = {}
 

@@ -5,6 +5,7 @@ import pytest
 
 from app.cli import COMMANDS, main
 from app.core.checkpoints import load_network, read_card
+from app.core.dataset_files import DatasetFolders
 from app.core.datasets import load_split
 from app.core.evaluating import evaluate
 from app.core.recipes import Recipe
@@ -24,8 +25,8 @@ def test_training_writes_a_card_that_tells_how_and_how_good(trained: Path) -> No
     card = read_card(trained)
     test = evaluate(
         load_network(card, trained.parent),
-        load_split("optdigits", "test", Path()),
-        card.preprocessing,
+        load_split("optdigits", "test", DatasetFolders(Path(), Path())),
+        card,
     )
     assert card.dataset == "optdigits"
     assert card.metrics["test_accuracy"] == test.accuracy

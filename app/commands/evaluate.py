@@ -9,13 +9,14 @@ from torch import nn
 
 from app.core.cards import with_drawings, with_test
 from app.core.checkpoints import load_network, read_card, write_atomically
-from app.core.datasets import Split, list_datasets, load_split
+from app.core.dataset_files import DatasetFolders, Split
+from app.core.datasets import load_split
 from app.core.errors import ConvScopeError, UnknownModel
 from app.core.evaluating import Evaluation, evaluate
 from app.core.evaluating_drawings import DrawingsRead, evaluate_drawings
 from app.core.recipes import Recipe
 from app.core.training import load_parts
-from app.settings import Settings
+from app.settings import read_settings
 from models.registry import WEIGHTS, ModelCard
 
 
@@ -26,9 +27,7 @@ class NotForTheCard(ConvScopeError):
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``convscope evaluate``."""
     parser.add_argument("model", help="a shipped model's name, or the JSON file of a card")
-    parser.add_argument(
-        "--dataset", choices=list_datasets(), help="the data set; else the one it was trained on"
-    )
+    parser.add_argument("--dataset", help="the data set; else the one it was trained on")
     parser.add_argument(
         "--split",
         choices=("test", "validation"),
@@ -55,12 +54,12 @@ def run(options: argparse.Namespace) -> None:
     if options.note and (options.split != "test" or options.dataset not in (None, card.dataset)):
         raise NotForTheCard("Only the test split of the model's own data set is noted on its card.")
     network = load_network(card, path.parent)
-    split = _load(card, options, Settings().datasets_root)
+    split = _load(card, options, read_settings().dataset_folders)
     if options.drawings:
         results = _watch_drawings(network, card, split.first(options.drawings), console)
         card = with_drawings(card, {result.kind: result.accuracy for result in results})
     else:
-        evaluation = evaluate(network, split, card.preprocessing)
+        evaluation = evaluate(network, split, card)
         _show(evaluation, card.classes, console)
         card = with_test(card, evaluation)
     if options.note:
@@ -98,12 +97,12 @@ def find_card(model: str) -> Path:
     )
 
 
-def _load(card: ModelCard, options: argparse.Namespace, root: Path) -> Split:
+def _load(card: ModelCard, options: argparse.Namespace, folders: DatasetFolders) -> Split:
     dataset = options.dataset or card.dataset
     if options.split == "test":
-        return load_split(dataset, "test", root)
+        return load_split(dataset, "test", folders)
     recipe = Recipe.from_dict({**card.recipe, "dataset": dataset})
-    return load_parts(recipe, root)[1]
+    return load_parts(recipe, folders)[1]
 
 
 def _show(evaluation: Evaluation, classes: tuple[str, ...], console: Console) -> None:

@@ -10,17 +10,18 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 
 from app.core.cards import card_of_run, with_test
 from app.core.checkpoints import load_network, save_model
-from app.core.datasets import list_datasets, load_split
+from app.core.dataset_files import DatasetFolders
+from app.core.datasets import find_dataset, load_split
 from app.core.evaluating import evaluate
 from app.core.events import BatchDone, EpochDone, Event, Finished, Started
 from app.core.recipes import BadRecipe, Recipe, list_optimizers, list_schedules
 from app.core.training import train
-from app.settings import Settings
+from app.settings import read_settings
 from models.registry import ModelCard, list_networks
 
 RECIPE_OPTIONS: dict[str, dict[str, Any]] = {
     "network": {"choices": list_networks(), "help": "the network to train"},
-    "dataset": {"choices": list_datasets(), "help": "what to train it on"},
+    "dataset": {"help": "what to train it on; convscope data list says what there is"},
     "epochs": {"type": int, "help": "passes over the training images"},
     "batch_size": {"type": int, "help": "images per step of the optimizer"},
     "optimizer": {"choices": list_optimizers(), "help": "how steps follow from gradients"},
@@ -56,14 +57,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, write the model's weights and card, and say how good it is."""
-    settings, console = Settings(), Console()
+    settings, console = read_settings(), Console()
+    folders = settings.dataset_folders
     recipe = read_recipe(options)
-    finished = _watch(recipe, settings.datasets_root, console)
+    finished = _watch(recipe, folders, console)
     folder = options.out or settings.data_dir / "models"
-    card = card_of_run(recipe, finished, options.name or recipe.network)
+    card = card_of_run(
+        recipe, finished, options.name or recipe.network, find_dataset(recipe.dataset, folders)
+    )
     path = save_model(folder, card, finished.weights)
     if not options.no_test:
-        card = _tested(card, folder, settings.datasets_root)
+        card = _tested(card, folder, folders)
         path = save_model(folder, card, finished.weights)
         console.print(f"Test accuracy {card.metrics['test_accuracy']:.2%}")
     console.print(f"Wrote {path}")
@@ -96,11 +100,11 @@ def _read_entry(entry: str) -> Any:  # noqa: ANN401
         raise BadRecipe(f"The augmentation {entry!r} is not JSON: {error}.") from error
 
 
-def _watch(recipe: Recipe, datasets_root: Path, console: Console) -> Finished:
+def _watch(recipe: Recipe, folders: DatasetFolders, console: Console) -> Finished:
     columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("starting", total=1.0)
-        for event in train(recipe, datasets_root):
+        for event in train(recipe, folders):
             _show(event, progress, bar)
             if isinstance(event, Finished):
                 return event
@@ -127,7 +131,7 @@ def _show(event: Event, progress: Progress, bar: TaskID) -> None:
         )
 
 
-def _tested(card: ModelCard, folder: Path, datasets_root: Path) -> ModelCard:
+def _tested(card: ModelCard, folder: Path, folders: DatasetFolders) -> ModelCard:
     network = load_network(card, folder)
-    test = load_split(card.dataset, "test", datasets_root)
-    return with_test(card, evaluate(network, test, card.preprocessing))
+    test = load_split(card.dataset, "test", folders)
+    return with_test(card, evaluate(network, test, card))

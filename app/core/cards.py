@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from app.core.datasets import find_dataset
+from app.core.dataset_files import Dataset
 from app.core.evaluating import Evaluation
 from app.core.events import Finished
 from app.core.recipes import Recipe
 from models.registry import ModelCard, blank_card
 
 
-def card_of_run(recipe: Recipe, finished: Finished, name: str) -> ModelCard:
+def card_of_run(recipe: Recipe, finished: Finished, name: str, dataset: Dataset) -> ModelCard:
     """The card of a finished run's model, with what was measured on the validation images.
 
     A model that isn't named as its network is the user's own: its name is its title, and it isn't
@@ -24,7 +24,7 @@ def card_of_run(recipe: Recipe, finished: Finished, name: str) -> ModelCard:
         title=name if own else blank.title,
         default=blank.default and not own,
         dataset=recipe.dataset,
-        classes=find_dataset(recipe.dataset).classes,
+        classes=dataset.classes,
         weights=f"{name}.safetensors",
         recipe=recipe.to_dict(),
         metrics={

@@ -1,78 +1,87 @@
-"""Labelled images by the name of their data set, whole in memory as tensors.
-
-A split of MNIST is 47 MB as bytes, so training reads it once and never waits for a disk again.
-"""
+"""Data sets by name: downloaded ones, those of the user's own, and one that is always here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from app.core.errors import ConvScopeError, DatasetUnavailable
-from app.core.torchvision_operators import declare_torchvision_operators
+from app.core.dataset_files import (
+    ENDING,
+    Dataset,
+    DatasetFolders,
+    Part,
+    Split,
+    read_dataset,
+    read_split,
+    save_dataset,
+)
+from app.core.dataset_sources import (
+    FASHION,
+    fetch_cifar10,
+    fetch_fashion_mnist,
+    fetch_mnist,
+    read_optdigits,
+)
+from app.core.errors import ConvScopeError
+from models.registry import DIGITS, OBJECTS
 
-Part = Literal["train", "test"]
-DIGITS = tuple("0123456789")
+Fetch = Callable[[Path, Path], tuple[Split, Split]]
 
 
 class UnknownDataset(ConvScopeError):
     """No data set has that name; the message lists those that there are."""
 
 
-@dataclass(frozen=True)
-class Split:
-    """Images and their labels: uint8 (n, channels, height, width) and int64 (n,)."""
+BUNDLED = Dataset("optdigits", "Optical digits", DIGITS, (1, 28, 28), 1437, 360)
 
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def take(self, indices: Tensor) -> "Split":
-        """The images and labels at ``indices``, an int64 tensor (k,)."""
-        return Split(self.images[indices], self.labels[indices])
-
-    def first(self, count: int) -> "Split":
-        """The first ``count`` images and labels, or all if there are fewer."""
-        return Split(self.images[:count], self.labels[:count])
+_FETCHED: dict[str, tuple[Dataset, Fetch]] = {
+    dataset.name: (dataset, fetch)
+    for dataset, fetch in (
+        (Dataset("mnist", "MNIST", DIGITS, (1, 28, 28)), fetch_mnist),
+        (Dataset("fashion-mnist", "Fashion-MNIST", FASHION, (1, 28, 28)), fetch_fashion_mnist),
+        (Dataset("cifar10", "CIFAR-10", OBJECTS, (3, 32, 32)), fetch_cifar10),
+    )
+}
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """What a data set is called, what its labels mean, and how a part of it is read."""
-
-    name: str
-    title: str
-    classes: tuple[str, ...]
-    input_shape: tuple[int, int, int]
-    read: Callable[[Path, Part], Split]
+def list_datasets(folders: DatasetFolders) -> list[Dataset]:
+    """Every data set that is here or can be fetched, those of the user's own last."""
+    own = {path.name.removesuffix(ENDING) for path in folders.kept.glob(f"[!.]*{ENDING}")}
+    names = [*_FETCHED, BUNDLED.name, *sorted(own - {*_FETCHED, BUNDLED.name})]
+    return [find_dataset(name, folders) for name in names]
 
 
-def list_datasets() -> list[str]:
-    """The names of all data sets."""
-    return list(_DATASETS)
+def find_dataset(name: str, folders: DatasetFolders) -> Dataset:
+    """What is known of the data set called ``name``. Raises UnknownDataset."""
+    if name == BUNDLED.name:
+        return BUNDLED
+    if _is_kept(name, folders):
+        return read_dataset(folders.file(name))
+    if name in _FETCHED:
+        return _FETCHED[name][0]
+    names = ", ".join(dataset.name for dataset in list_datasets(folders))
+    raise UnknownDataset(f"There is no data set called {name!r}. There are: {names}.")
 
 
-def find_dataset(name: str) -> Dataset:
-    """The data set called ``name``. Raises UnknownDataset."""
-    if name not in _DATASETS:
-        raise UnknownDataset(
-            f"There is no data set called {name!r}. There are: {', '.join(_DATASETS)}."
-        )
-    return _DATASETS[name]
+def _is_kept(name: str, folders: DatasetFolders) -> bool:
+    # A name comes from a user, and may not lead out of the folder.
+    return Path(name).name == name and folders.file(name).is_file()
 
 
-def load_split(name: str, part: Part, root: Path) -> Split:
-    """Read the train or the test part of a data set that lies in, or is downloaded to, ``root``.
+def load_split(name: str, part: Part, folders: DatasetFolders) -> Split:
+    """The train or the test part of a data set, fetched and kept if need be.
 
-    ``root`` is laid out as torchvision does it. Raises UnknownDataset and DatasetUnavailable.
+    Raises UnknownDataset and DatasetUnavailable.
     """
-    return find_dataset(name).read(root, part)
+    if name == BUNDLED.name:
+        return read_optdigits(part)
+    dataset = find_dataset(name, folders)
+    if not _is_kept(name, folders):
+        train, test = _FETCHED[name][1](folders.downloads, folders.kept)
+        counted = replace(dataset, train_images=len(train), test_images=len(test))
+        save_dataset(folders.kept, counted, train, test)
+    return read_split(folders.file(name), part)
 
 
 def split_off(split: Split, share: float, seed: int) -> tuple[Split, Split]:
@@ -85,54 +94,3 @@ def split_off(split: Split, share: float, seed: int) -> tuple[Split, Split]:
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed))
     held_out = round(share * len(split))
     return split.take(order[held_out:]), split.take(order[:held_out])
-
-
-def _read_mnist(root: Path, part: Part) -> Split:
-    declare_torchvision_operators()
-    from torchvision.datasets import MNIST
-
-    def read(download: bool) -> Split:
-        digits = MNIST(str(root), train=part == "train", download=download)
-        return Split(digits.data.unsqueeze(1), digits.targets.long())
-
-    try:
-        return read(download=False)
-    except RuntimeError:  # torchvision's word for "not there"
-        return _download("MNIST", root, lambda: read(download=True))
-
-
-def _download(title: str, root: Path, read: Callable[[], Split]) -> Split:
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        return read()
-    except (OSError, RuntimeError) as error:
-        raise DatasetUnavailable(
-            f"{title} is not in {root} and could not be downloaded. Connect this machine to the "
-            f"internet, or set CONVSCOPE_DATASETS_DIR to a folder that holds it in torchvision's "
-            f'layout, or use "optdigits", which needs no download.'
-        ) from error
-
-
-def _read_optdigits(root: Path, part: Part) -> Split:
-    """The 1,797 digits that come with scikit-learn; the last 360 of them are the test part.
-
-    They are 8 x 8 and filled to the edge, so they are enlarged to 20 x 20 in the middle of
-    28 x 28, which is where MNIST has its digits.
-    """
-    from sklearn.datasets import load_digits
-
-    values, labels = load_digits(return_X_y=True)
-    small = torch.from_numpy(values).float().reshape(-1, 1, 8, 8) / 16
-    large = functional.interpolate(small, size=(20, 20), mode="bicubic", align_corners=False)
-    images = functional.pad(large.clamp(0, 1) * 255, (4, 4, 4, 4)).round().to(torch.uint8)
-    chosen = slice(0, -360) if part == "train" else slice(-360, None)
-    return Split(images[chosen], torch.from_numpy(labels).long()[chosen])
-
-
-_DATASETS = {
-    dataset.name: dataset
-    for dataset in (
-        Dataset("mnist", "MNIST", DIGITS, (1, 28, 28), _read_mnist),
-        Dataset("optdigits", "Optical digits", DIGITS, (1, 28, 28), _read_optdigits),
-    )
-}

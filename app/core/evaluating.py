@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.core.datasets import Split
-from models.registry import Preprocessing
+from app.core.dataset_files import Split
+from app.core.resizing import resize
+from models.registry import ModelCard
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,12 @@ class Evaluation:
         return shares
 
 
-def to_input(images: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Values 0..1 (n, channels, height, width) as the network wants them: (value - mean) / std."""
+def to_input(images: Tensor, card: ModelCard) -> Tensor:
+    """Values 0..1 (n, channels, height, width) as the card's network wants them.
+
+    They are brought to its size, and are then (value - mean) / std.
+    """
+    images, preprocessing = resize(images, card.input_shape[1:]), card.preprocessing
     mean = images.new_tensor(preprocessing.mean).reshape(1, -1, 1, 1)
     std = images.new_tensor(preprocessing.std).reshape(1, -1, 1, 1)
     return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
@@ -43,15 +48,13 @@ def to_input(images: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 @torch.inference_mode()
 def compute_logits(
-    network: nn.Module, images: Tensor, preprocessing: Preprocessing, batch_size: int = 500
+    network: nn.Module, images: Tensor, card: ModelCard, batch_size: int = 500
 ) -> Tensor:
     """The logits (n, classes) of uint8 images (n, channels, height, width), in evaluation mode."""
     network.eval()
     device = next(network.parameters()).device
     batches = torch.split(images, batch_size)
-    return torch.cat(
-        [network(to_input(batch.to(device) / 255, preprocessing)).cpu() for batch in batches]
-    )
+    return torch.cat([network(to_input(batch.to(device) / 255, card)).cpu() for batch in batches])
 
 
 def score(logits: Tensor, labels: Tensor) -> Evaluation:
@@ -62,6 +65,6 @@ def score(logits: Tensor, labels: Tensor) -> Evaluation:
     return Evaluation(confusion, functional.cross_entropy(logits.double(), labels).item())
 
 
-def evaluate(network: nn.Module, split: Split, preprocessing: Preprocessing) -> Evaluation:
+def evaluate(network: nn.Module, split: Split, card: ModelCard) -> Evaluation:
     """Run the network over a split that isn't empty and compare with its labels."""
-    return score(compute_logits(network, split.images, preprocessing), split.labels.cpu())
+    return score(compute_logits(network, split.images, card), split.labels.cpu())

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from app.core.datasets import Split
+from app.core.dataset_files import Split
 from app.core.drawings import KINDS, make_drawing
 from app.core.errors import ConvScopeError
 from app.core.images import read_picture

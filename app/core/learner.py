@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from app.core.augmenting import create_augmentation
 from app.core.averaging import Average
-from app.core.datasets import Split
+from app.core.dataset_files import Split
 from app.core.devices import choose_device, choose_precision
 from app.core.evaluating import Evaluation, evaluate, to_input
 from app.core.events import Started
@@ -29,7 +29,7 @@ class Learner:
         self.images = training.images.to(self.device)
         self.labels = training.labels.to(self.device)
         self.batches = math.ceil(len(training) / recipe.batch_size)
-        self.preprocessing = blank_card(recipe.network).preprocessing
+        self.card = blank_card(recipe.network)
         self.augment = create_augmentation(recipe.augmentation)
         self.shuffling = torch.Generator().manual_seed(recipe.seed)
         self.chance = torch.Generator(self.device).manual_seed(recipe.seed)
@@ -69,7 +69,7 @@ class Learner:
             group["lr"] = self.recipe.learning_rate * self.schedule(self.progress)
         images = self.augment(self.images[indices] / 255, self.chance)
         with self._seeded():
-            loss = self._loss(to_input(images, self.preprocessing), self.labels[indices])
+            loss = self._loss(to_input(images, self.card), self.labels[indices])
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
@@ -95,7 +95,7 @@ class Learner:
 
     def validate(self, validation: Split) -> Evaluation:
         """Evaluate the averaged weights."""
-        return evaluate(self.average.network, validation, self.preprocessing)
+        return evaluate(self.average.network, validation, self.card)
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:

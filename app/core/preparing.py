@@ -16,6 +16,7 @@ from torch import Tensor
 from app.core.errors import EmptyDrawing, ImageTooSmall
 from app.core.images import Picture, Pixels
 from app.core.inking import NOTHING_DRAWN, Ink, find_ink
+from app.core.resizing import resize
 from app.core.strokes import saturate, thicken
 from models.registry import Preprocessing
 
@@ -59,6 +60,10 @@ class Placement:
     left: float
     scale_y: float
     scale_x: float
+
+    def scaled(self, by_y: float, by_x: float) -> "Placement":
+        """Where the same corner lies when the input's pixels are so many times as large."""
+        return Placement(self.top, self.left, self.scale_y * by_y, self.scale_x * by_x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,23 +117,28 @@ def _prepare_digit(picture: Picture, shape: InputShape, how: Preprocessing) -> P
             f"digit: send one of at least {_SMALLEST_SIDE} pixels across."
         )
     ink = find_ink(picture)
-    frame_height, frame_width = shape[1:]
-    box = min(_fitted_box(frame_height), _fitted_box(frame_width))
-    pen = thicken(ink, box)
-    height, width = _fit(pen.pixels.shape, box)
+    pen = thicken(ink, _BOX)
+    height, width = _fit(pen.pixels.shape, _BOX)
     fitted = saturate(_resize(pen.pixels, height, width))
-    top, left = _centre(fitted, frame_height, frame_width)
-    centred = np.zeros((frame_height, frame_width), np.uint8)
+    top, left = _centre(fitted, _FRAME, _FRAME)
+    centred = np.zeros((_FRAME, _FRAME), np.uint8)
     centred[top : top + height, left : left + width] = fitted
     scale_y = pen.scale * pen.pixels.shape[0] / height
     scale_x = pen.scale * pen.pixels.shape[1] / width
     placement = Placement(pen.top - top * scale_y, pen.left - left * scale_x, scale_y, scale_x)
     steps = [
         *_ink_steps(picture, ink, pen),
-        Step(f"{box} × {box}", f"Fitted into {box} × {box} pixels", fitted),
-        Step("centred", f"Its centre of mass in {frame_width} × {frame_height}", centred),
+        Step(f"{_BOX} × {_BOX}", f"Fitted into {_BOX} × {_BOX} pixels", fitted),
+        Step("centred", f"Its centre of mass in {_FRAME} × {_FRAME}", centred),
     ]
-    return _finish(_in_channels(centred, shape[0]), steps, placement, how)
+    if shape[1:] == centred.shape:
+        return _finish(_in_channels(centred, shape[0]), steps, placement, how)
+    # As MNIST's own pictures are brought to this size for training.
+    enlarged = resize(torch.from_numpy(centred)[None, None].float(), shape[1:])[0, 0].numpy()
+    name = f"{shape[2]} × {shape[1]}"
+    steps.append(Step(name, "As large as the network takes it", np.rint(enlarged).astype(np.uint8)))
+    placement = placement.scaled(_FRAME / shape[1], _FRAME / shape[2])
+    return _finish(_in_channels(enlarged, shape[0]), steps, placement, how)
 
 
 def _ink_steps(picture: Picture, ink: Ink, pen: Ink) -> list[Step]:
@@ -139,10 +149,6 @@ def _ink_steps(picture: Picture, ink: Ink, pen: Ink) -> list[Step]:
     if pen is not ink:
         steps.append(Step("thickened", "Its thin strokes drawn wider", pen.pixels))
     return steps
-
-
-def _fitted_box(frame: int) -> int:
-    return max(1, frame * _BOX // _FRAME)
 
 
 def _fit(size: tuple[int, ...], box: int) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from typing import Any
 from torch import nn, optim
 
 from app.core.augmenting import create_augmentation
-from app.core.datasets import list_datasets
 from app.core.errors import ConvScopeError
 from models.registry import list_networks
 
@@ -146,12 +145,12 @@ def _as_entries(augmentation: object) -> tuple[dict[str, Any], ...]:
 def _check_names(recipe: Recipe) -> None:
     choices = {
         "network": list_networks(),
-        "dataset": list_datasets(),
         "optimizer": list_optimizers(),
         "schedule": list_schedules(),
     }
-    if not isinstance(recipe.device, str):
-        raise BadRecipe(f"device is a name such as auto or cpu, not {recipe.device!r}.")
+    for key, example in (("dataset", "mnist"), ("device", "auto or cpu")):
+        if not isinstance(getattr(recipe, key), str):
+            raise BadRecipe(f"{key} is a name such as {example}, not {getattr(recipe, key)!r}.")
     for key, names in choices.items():
         if getattr(recipe, key) not in names:
             raise BadRecipe(

@@ -7,9 +7,9 @@ nothing waits for Python per image.
 import math
 import time
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
-from app.core.datasets import Split, find_dataset, load_split, split_off
+from app.core.dataset_files import DatasetFolders, Split
+from app.core.datasets import find_dataset, load_split, split_off
 from app.core.errors import ConvScopeError
 from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot
 from app.core.learner import Learner
@@ -21,15 +21,15 @@ class Diverged(ConvScopeError):
     """The loss is no longer a number; the message says what to do."""
 
 
-def train(recipe: Recipe, datasets_root: Path) -> Iterator[Event]:
-    """Train as the recipe says, on the data set that lies in ``datasets_root``.
+def train(recipe: Recipe, folders: DatasetFolders) -> Iterator[Event]:
+    """Train as the recipe says, on the data set that lies in ``folders``.
 
     The same recipe gives the same weights, bit for bit, on the same processor with the same number
     of threads. Only the train part of the data set is read. Raises BadRecipe, DatasetUnavailable,
     UnavailableDevice and Diverged.
     """
     start = time.perf_counter()
-    training, validation = load_parts(recipe, datasets_root)
+    training, validation = load_parts(recipe, folders)
     learner = Learner(recipe, training)
     yield learner.describe(len(validation))
     yield Snapshot(0, learner.snapshot())
@@ -45,15 +45,17 @@ def train(recipe: Recipe, datasets_root: Path) -> Iterator[Event]:
         yield _finish(*best, seconds=time.perf_counter() - start)
 
 
-def load_parts(recipe: Recipe, datasets_root: Path) -> tuple[Split, Split]:
+def load_parts(recipe: Recipe, folders: DatasetFolders) -> tuple[Split, Split]:
     """The images that the recipe trains on and those that it holds out for validation."""
-    wanted, given = blank_card(recipe.network), find_dataset(recipe.dataset)
-    if (wanted.input_shape, len(wanted.classes)) != (given.input_shape, len(given.classes)):
+    wanted, given = blank_card(recipe.network), find_dataset(recipe.dataset, folders)
+    channels = wanted.input_shape[0], given.input_shape[0]
+    if channels[0] != channels[1] or len(wanted.classes) != len(given.classes):
         raise BadRecipe(
-            f"{recipe.network} takes images of {wanted.input_shape} and tells {len(wanted.classes)}"
-            f" classes; {recipe.dataset} has {given.input_shape} and {len(given.classes)}."
+            f"{recipe.network} takes images of {channels[0]} channels and tells "
+            f"{len(wanted.classes)} classes; {recipe.dataset} has {channels[1]} and "
+            f"{len(given.classes)}."
         )
-    training = load_split(recipe.dataset, "train", datasets_root)
+    training = load_split(recipe.dataset, "train", folders)
     training, validation = split_off(training, recipe.validation_share, recipe.seed)
     if not len(training) or not len(validation):
         raise BadRecipe("validation_share leaves no image to train on or none to validate with.")

@@ -3,11 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.core.datasets import Split, UnknownDataset, list_datasets, load_split, split_off
+from app.core.dataset_files import PARTS, DatasetFolders, Split
+from app.core.datasets import UnknownDataset, list_datasets, load_split, split_off
 from app.core.errors import DatasetUnavailable
 from app.core.torchvision_operators import declare_torchvision_operators
 
-NOWHERE = Path("/nonexistent")
+NOWHERE = DatasetFolders(Path("/nonexistent"), Path("/nonexistent"))
 
 
 def numbered(n: int) -> Split:
@@ -15,7 +16,7 @@ def numbered(n: int) -> Split:
 
 
 def test_optdigits_needs_no_files_and_looks_like_mnist() -> None:
-    train, test = (load_split("optdigits", part, NOWHERE) for part in ("train", "test"))
+    train, test = (load_split("optdigits", part, NOWHERE) for part in PARTS)
     assert train.images.shape == (1437, 1, 28, 28)
     assert test.images.shape == (360, 1, 28, 28)
     assert train.images.dtype == torch.uint8
@@ -60,7 +61,8 @@ def test_a_share_outside_of_0_to_1_is_refused(share: float) -> None:
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UnknownDataset, match="optdigits"):
         load_split("nist", "train", NOWHERE)
-    assert list_datasets()[:2] == ["mnist", "optdigits"]
+    names = [dataset.name for dataset in list_datasets(NOWHERE)]
+    assert names == ["mnist", "fashion-mnist", "cifar10", "optdigits"]
 
 
 def test_what_cannot_be_downloaded_says_what_to_do(
@@ -74,7 +76,7 @@ def test_what_cannot_be_downloaded_says_what_to_do(
 
     monkeypatch.setattr(MNIST, "download", offline)
     with pytest.raises(DatasetUnavailable, match="CONVSCOPE_DATASETS_DIR"):
-        load_split("mnist", "train", tmp_path)
+        load_split("mnist", "train", DatasetFolders(tmp_path, tmp_path / "kept"))
 
 
 def write_idx(path: Path, values: torch.Tensor) -> None:
@@ -91,6 +93,6 @@ def test_mnist_is_read_in_torchvision_s_layout(tmp_path: Path) -> None:
     for part in ("train", "t10k"):
         write_idx(raw / f"{part}-images-idx3-ubyte", images)
         write_idx(raw / f"{part}-labels-idx1-ubyte", labels)
-    split = load_split("mnist", "train", tmp_path)
+    split = load_split("mnist", "train", DatasetFolders(tmp_path, tmp_path / "kept"))
     assert split.images.equal(images.unsqueeze(1))
     assert split.labels.tolist() == [7, 2, 1, 0, 4]

@@ -1,15 +1,26 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 from torch import nn
 
-from app.core.datasets import Split
+from app.core.dataset_files import Split
 from app.core.evaluating import compute_logits, evaluate, score, to_input
-from models.registry import Preprocessing
+from models.registry import ModelCard, Preprocessing, blank_card
 
-PLAIN = Preprocessing("picture", (0.0,), (1.0,))
+
+def card(
+    shape: tuple[int, int, int] = (1, 4, 4),
+    mean: tuple[float, ...] = (0.0,),
+    std: tuple[float, ...] = (1.0,),
+) -> ModelCard:
+    how = Preprocessing("picture", mean, std)
+    return replace(blank_card("digits"), input_shape=shape, preprocessing=how)
+
+
+PLAIN = card()
 
 
 def test_scores_agree_with_scikit_learn() -> None:
@@ -36,8 +47,15 @@ def test_a_class_without_images_has_no_accuracy() -> None:
 
 def test_inputs_are_normalised_per_channel() -> None:
     images = torch.tensor([0.5, 0.25, 1.0]).reshape(1, 3, 1, 1)
-    rgb = Preprocessing("picture", (0.5, 0.0, 0.2), (0.5, 0.25, 0.4))
+    rgb = card((3, 1, 1), (0.5, 0.0, 0.2), (0.5, 0.25, 0.4))
     assert to_input(images, rgb).flatten().tolist() == pytest.approx([0, 1, 2])
+
+
+def test_images_of_another_size_are_brought_to_the_network_s() -> None:
+    images = torch.tensor([[0.0, 1.0], [1.0, 2.0]]).reshape(1, 1, 2, 2)
+    wanted = torch.tensor([0.0, 0.25, 0.75, 1.0])
+    resized = to_input(images, card((1, 4, 4)))[0, 0]
+    torch.testing.assert_close(resized, wanted[:, None] + wanted[None])
 
 
 def test_batches_make_no_difference_and_the_network_is_in_evaluation_mode() -> None:

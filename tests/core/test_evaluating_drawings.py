@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from app.core.datasets import Split, load_split
+from app.core.dataset_files import DatasetFolders, Split
+from app.core.datasets import load_split
 from app.core.drawings import KINDS
 from app.core.errors import EmptyDrawing
 from app.core.evaluating_drawings import DrawingsRead, evaluate_drawings
@@ -24,7 +25,7 @@ class AlwaysThree(nn.Module):
 
 @pytest.fixture(scope="module")
 def digits() -> Split:
-    split = load_split("optdigits", "train", Path())
+    split = load_split("optdigits", "train", DatasetFolders(Path(), Path()))
     return split.take(torch.tensor([3, 13, 1]))  # two threes and a one
 
 

@@ -39,7 +39,7 @@ def test_the_recipe_in_a_model_card_is_found() -> None:
     ("changes", "words"),
     [
         ({"network": "lenet"}, "convnet-revisited"),
-        ({"dataset": "nist"}, "mnist"),
+        ({"dataset": 3}, "mnist"),
         ({"optimizer": "lion"}, "adamw"),
         ({"schedule": "sometimes"}, "one-cycle"),
         ({"epochs": 0}, "epochs"),

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.core.tracing import Trace, list_layers, trace, weights_of
-from models.registry import create_network, list_networks
+from models.registry import blank_card, create_network, list_networks
 
 
 def picture(*shape: int) -> Tensor:
@@ -29,10 +29,11 @@ def trace_and_reads(network: nn.Module, *shape: int) -> tuple[Trace, dict[str, t
 def test_every_activation_is_what_the_modules_give_by_hand(name: str) -> None:
     torch.manual_seed(1)
     network = create_network(name).eval()
+    shape = blank_card(name).input_shape
     assert isinstance(network, nn.Sequential)
-    traced, reads = trace_and_reads(network, 1, 28, 28)
+    traced, reads = trace_and_reads(network, *shape)
     with torch.no_grad():
-        value, before = picture(1, 28, 28)[None], "input"
+        value, before = picture(*shape)[None], "input"
         for layer, module in network.named_children():
             value = module(value)
             assert torch.equal(traced.activations[layer], value[0]), layer
@@ -41,7 +42,7 @@ def test_every_activation_is_what_the_modules_give_by_hand(name: str) -> None:
     assert torch.equal(traced.logits, value[0])
     assert torch.equal(traced.activations["softmax"], value[0].softmax(dim=0))
     assert torch.equal(traced.probabilities, traced.activations["softmax"])
-    assert torch.equal(traced.input, picture(1, 28, 28))
+    assert torch.equal(traced.input, picture(*shape))
 
 
 def test_tracing_leaves_the_network_as_it_was() -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from app.core.averaging import Average
+from app.core.dataset_files import DatasetFolders
 from app.core.datasets import load_split
 from app.core.devices import UnavailableDevice, choose_device, choose_precision
 from app.core.evaluating import evaluate
@@ -17,7 +18,7 @@ from app.core.recipes import Recipe, create_optimizer, find_schedule, list_optim
 from app.core.training import Diverged, load_parts, train
 from models.registry import blank_card, create_network
 
-NOWHERE = Path("/nonexistent")
+NOWHERE = DatasetFolders(Path("/nonexistent"), Path("/nonexistent"))
 TINY = Recipe(
     network="convnet-revisited",
     dataset="optdigits",
@@ -68,7 +69,7 @@ def test_the_weights_are_those_that_were_validated(events: list[Event]) -> None:
     network = create_network(TINY.network)
     network.load_state_dict(end.weights)
     validation = load_parts(TINY, NOWHERE)[1]
-    again = evaluate(network, validation, blank_card(TINY.network).preprocessing)
+    again = evaluate(network, validation, blank_card(TINY.network))
     assert again.accuracy == end.validation_accuracy
     assert again.loss == pytest.approx(end.validation_loss, rel=1e-5)
 
@@ -119,9 +120,9 @@ def test_snapshots_do_not_change_later(events: list[Event]) -> None:
 def test_only_the_train_part_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
 
-    def noted(name: str, part: str, root: Path) -> object:
+    def noted(name: str, part: str, folders: DatasetFolders) -> object:
         read.append(part)
-        return load_split("optdigits", "train", root)
+        return load_split("optdigits", "train", folders)
 
     monkeypatch.setattr("app.core.training.load_split", noted)
     list(train(replace(TINY, epochs=1), NOWHERE))

@@ -46,7 +46,10 @@ def test_a_network_gives_logits_of_its_classes(name: str) -> None:
     assert card.weights is None
 
 
-@pytest.mark.parametrize("card", list_cards(), ids=lambda card: card.name)
+SHIPPED = [card for card in list_cards() if card.weights]
+
+
+@pytest.mark.parametrize("card", SHIPPED, ids=lambda card: card.name)
 def test_a_shipped_card_tells_of_the_network_beside_it(card: ModelCard) -> None:
     assert card.weights
     network = load_network(card, WEIGHTS)

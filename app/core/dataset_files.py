@@ -1,0 +1,133 @@
+"""Data sets on disk: all pictures and labels in one safetensors file that is read where it lies.
+
+A file opens in milliseconds whatever its size, since its tensors are mapped into memory and come
+from the disk as they are looked at.
+"""
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from app.core.errors import DatasetUnavailable
+
+Part = Literal["train", "test"]
+PARTS: tuple[Part, ...] = ("train", "test")
+ENDING = ".safetensors"
+
+
+@dataclass(frozen=True)
+class DatasetFolders:
+    """Where data sets lie.
+
+    ``kept`` holds ConvScope's own files, one per data set. ``downloads`` is laid out as torchvision
+    does it, and is only read.
+    """
+
+    downloads: Path
+    kept: Path
+
+    def file(self, name: str) -> Path:
+        """The file of a data set, whether it is there or not."""
+        return self.kept / f"{name}{ENDING}"
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and their labels: uint8 (n, channels, height, width) and int64 (n,)."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: Tensor) -> "Split":
+        """The images and labels at ``indices``, an int64 tensor (k,)."""
+        return Split(self.images[indices], self.labels[indices])
+
+    def first(self, count: int) -> "Split":
+        """The first ``count`` images and labels, or all if there are fewer."""
+        return Split(self.images[:count], self.labels[:count])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a data set is called, what its labels mean, and how many images each part has.
+
+    ``input_shape`` is (channels, height, width). The counts are None while it is not here.
+    """
+
+    name: str
+    title: str
+    classes: tuple[str, ...]
+    input_shape: tuple[int, int, int]
+    train_images: int | None = None
+    test_images: int | None = None
+
+
+def save_dataset(folder: Path, dataset: Dataset, train: Split, test: Split) -> Path:
+    """Write ``<name>.safetensors``, whole or not at all; returns its path.
+
+    Raises DatasetUnavailable where the folder can't be written.
+    """
+    metadata = {"title": dataset.title, "classes": json.dumps(dataset.classes)}
+    tensors = {}
+    for part, split in zip(PARTS, (train, test), strict=True):
+        tensors[f"{part}.images"] = split.images.contiguous()
+        tensors[f"{part}.labels"] = split.labels
+    path = folder / f"{dataset.name}{ENDING}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{dataset.name}.") as beside:
+            whole = Path(beside) / path.name
+            save_file(tensors, whole, metadata)
+            with whole.open("rb+") as file:
+                os.fsync(file.fileno())
+            whole.replace(path)
+    except (OSError, SafetensorError) as error:
+        raise DatasetUnavailable(
+            f"The data set {dataset.name} can't be written to {folder}: {error}. "
+            "Make room there, or set CONVSCOPE_DATA_DIR to another folder."
+        ) from error
+    return path
+
+
+def read_dataset(path: Path) -> Dataset:
+    """What the file at ``path`` holds, without its images. Raises DatasetUnavailable."""
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            shapes = {part: file.get_slice(f"{part}.images").get_shape() for part in PARTS}
+            return Dataset(
+                name=path.name.removesuffix(ENDING),
+                title=metadata["title"],
+                classes=tuple(json.loads(metadata["classes"])),
+                input_shape=tuple(shapes["train"][1:]),
+                train_images=shapes["train"][0],
+                test_images=shapes["test"][0],
+            )
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def read_split(path: Path, part: Part) -> Split:
+    """One part of the file at ``path``, mapped into memory. Raises DatasetUnavailable."""
+    try:
+        with safe_open(path, "pt") as file:
+            return Split(file.get_tensor(f"{part}.images"), file.get_tensor(f"{part}.labels"))
+    except (OSError, SafetensorError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DatasetUnavailable:
+    return DatasetUnavailable(
+        f"{path} is no data set of ConvScope's, or it is damaged ({error}). Remove the file and "
+        "import the data set again."
+    )

@@ -1,0 +1,99 @@
+"""Where the known data sets come from: torchvision's loaders and scikit-learn's digits."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.nn import functional
+
+from app.core.dataset_files import Part, Split
+from app.core.errors import DatasetUnavailable
+from app.core.torchvision_operators import declare_torchvision_operators
+
+FASHION = (
+    *("t-shirt", "trouser", "pullover", "dress", "coat"),
+    *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
+)
+# Reads both parts from a torchvision root, downloading them into it where it is told to.
+_Read = Callable[[Path, bool], tuple[Split, Split]]
+
+
+def fetch_mnist(downloads: Path, kept: Path) -> tuple[Split, Split]:
+    """MNIST from ``downloads``, else from its hosts. Raises DatasetUnavailable."""
+
+    def read(root: Path, download: bool) -> tuple[Split, Split]:
+        from torchvision.datasets import MNIST
+
+        sets = [MNIST(str(root), train, download=download) for train in (True, False)]
+        train, test = (Split(one.data.unsqueeze(1), one.targets.long()) for one in sets)
+        return train, test
+
+    return _fetch("MNIST", read, downloads, kept)
+
+
+def fetch_fashion_mnist(downloads: Path, kept: Path) -> tuple[Split, Split]:
+    """Fashion-MNIST from ``downloads``, else from its hosts. Raises DatasetUnavailable."""
+
+    def read(root: Path, download: bool) -> tuple[Split, Split]:
+        from torchvision.datasets import FashionMNIST
+
+        sets = [FashionMNIST(str(root), train, download=download) for train in (True, False)]
+        train, test = (Split(one.data.unsqueeze(1), one.targets.long()) for one in sets)
+        return train, test
+
+    return _fetch("Fashion-MNIST", read, downloads, kept)
+
+
+def fetch_cifar10(downloads: Path, kept: Path) -> tuple[Split, Split]:
+    """CIFAR-10 from ``downloads``, else from its host. Raises DatasetUnavailable."""
+
+    def read(root: Path, download: bool) -> tuple[Split, Split]:
+        from torchvision.datasets import CIFAR10
+
+        sets = [CIFAR10(str(root), train, download=download) for train in (True, False)]
+        train, test = (
+            Split(torch.from_numpy(one.data).permute(0, 3, 1, 2), torch.tensor(one.targets))
+            for one in sets
+        )
+        return train, test
+
+    return _fetch("CIFAR-10", read, downloads, kept)
+
+
+def _fetch(title: str, read: _Read, downloads: Path, kept: Path) -> tuple[Split, Split]:
+    """Read what lies in ``downloads``, or download it into a folder that is gone afterwards.
+
+    torchvision shows the progress and checks the hashes; what was broken off leaves nothing.
+    """
+    declare_torchvision_operators()
+    try:
+        return read(downloads, False)
+    except RuntimeError:  # torchvision's word for "not there"
+        pass
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept, prefix=".download-") as folder:
+            return read(Path(folder), True)
+    except (OSError, RuntimeError) as error:
+        raise DatasetUnavailable(
+            f"{title} is not in {downloads} and could not be downloaded. Connect this machine to "
+            f"the internet, or set CONVSCOPE_DATASETS_DIR to a folder that holds it in "
+            f'torchvision\'s layout, or use "optdigits", which needs no download.'
+        ) from error
+
+
+def read_optdigits(part: Part) -> Split:
+    """The 1,797 digits that come with scikit-learn; the last 360 of them are the test part.
+
+    They are 8 x 8 and filled to the edge, so they are enlarged to 20 x 20 in the middle of
+    28 x 28, which is where MNIST has its digits.
+    """
+    from sklearn.datasets import load_digits
+
+    values, labels = load_digits(return_X_y=True)
+    small = torch.from_numpy(values).float().reshape(-1, 1, 8, 8) / 16
+    large = functional.interpolate(small, size=(20, 20), mode="bicubic", align_corners=False)
+    images = functional.pad(large.clamp(0, 1) * 255, (4, 4, 4, 4)).round().to(torch.uint8)
+    chosen = slice(0, -360) if part == "train" else slice(-360, None)
+    return Split(images[chosen], torch.from_numpy(labels).long()[chosen])

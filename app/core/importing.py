@@ -1,0 +1,247 @@
+"""A folder or zip of pictures, one folder per class, as a data set of the user's own.
+
+Expected are ``train/<class>/*`` and ``test/<class>/*``, alone or in one folder that holds both.
+Nothing is unpacked to the disk: each picture is read where it lies, and the finished data set is
+written in one step.
+"""
+
+import re
+import stat
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import torch
+from PIL import Image
+
+from app.core.dataset_files import PARTS, Dataset, DatasetFolders, Split, save_dataset
+from app.core.datasets import BUNDLED
+from app.core.errors import ConvScopeError
+from app.core.images import Pixels, read_picture
+from app.core.sniffing import FORMATS
+
+MOST_PICTURES = 1_000_000
+MOST_PICTURE_BYTES = 50 * 1024 * 1024
+MOST_PIXELS = 50_000_000
+MOST_TENSOR_BYTES = 4 * 1024**3
+
+# Pictures of different sizes are brought to this one, unless another is asked for.
+USUAL_SIDE = 64
+LARGEST_SIDE = 512
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_JUNK = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)")
+_SHOWN = 3
+
+Progress = Callable[[int, int], None]
+
+
+class BadImport(ConvScopeError):
+    """What is to be imported is no data set; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture of a class: ``path`` names it for people, ``read`` gives its bytes."""
+
+    part: str
+    label: str
+    path: str
+    read: Callable[[], bytes]
+
+
+def check_name(name: str, folders: DatasetFolders) -> str:
+    """A name that a new data set may have. Raises BadImport."""
+    if not _NAME.fullmatch(name):
+        raise BadImport(
+            f"{name!r} is no name for a data set: use up to 64 small letters, digits and hyphens."
+        )
+    if name == BUNDLED.name or folders.file(name).exists():
+        raise BadImport(f"There is a data set called {name!r} already. Choose another name.")
+    return name
+
+
+def import_dataset(
+    source: Path,
+    name: str,
+    folders: DatasetFolders,
+    side: int | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Dataset:
+    """Import the folder or zip at ``source`` as the data set ``name``.
+
+    All pictures get one size: their own if it is the same for all, else ``side`` x ``side`` pixels,
+    their middle. They are grey if all files are grey, else RGB. ``progress`` is told how many
+    pictures of how many are done. Raises BadImport and DatasetUnavailable; then nothing is kept.
+    """
+    check_name(name, folders)
+    if side is not None and not 4 <= side <= LARGEST_SIDE:
+        raise BadImport(f"The size is a number of 4 to {LARGEST_SIDE} pixels, not {side}.")
+    with _open(source) as entries:
+        classes = _classes_of(entries)
+        channels, height, width = _shape_of(entries, side)
+        _check_budget(len(entries), channels * height * width)
+        done = 0
+
+        def read(entry: Entry) -> Pixels:
+            nonlocal done
+            pixels = _decode(entry, channels, height, width)
+            done += 1
+            progress(done, len(entries))
+            return pixels
+
+        train, test = (
+            _split([entry for entry in entries if entry.part == part], classes, read)
+            for part in PARTS
+        )
+    shape = (channels, height, width)
+    dataset = Dataset(name, name, classes, shape, len(train), len(test))
+    save_dataset(folders.kept, dataset, train, test)
+    return dataset
+
+
+@contextmanager
+def _open(source: Path) -> Iterator[list[Entry]]:
+    if source.is_dir():
+        yield _sorted(_in_folder(source))
+    elif not source.exists():
+        raise BadImport(f"There is neither a folder nor a file at {source}.")
+    else:
+        try:
+            with zipfile.ZipFile(source) as archive:
+                yield _sorted(_in_zip(archive))
+        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+            raise BadImport(
+                f"{source.name} is not a zip file that can be read ({error}). Send a zip without "
+                "a password, or a folder."
+            ) from error
+
+
+def _in_folder(folder: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if _JUNK.search(name):
+            continue
+        if path.is_symlink():
+            raise BadImport(f"{name} is a link. Put the picture itself there.")
+        if path.is_file():
+            _check_size(name, path.stat().st_size)
+            yield name, path.read_bytes
+
+
+def _in_zip(archive: zipfile.ZipFile) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    for info in archive.infolist():
+        name = info.filename
+        if stat.S_ISLNK(info.external_attr >> 16):
+            raise BadImport(f"{name} is a link. Pack the picture itself.")
+        if "\\" in name or ".." in PurePosixPath(name).parts or name.startswith("/"):
+            raise BadImport(f"The path {name!r} leads out of the zip. Pack it anew.")
+        if info.is_dir() or _JUNK.search(name):
+            continue
+        _check_size(name, info.file_size)
+        yield name, lambda info=info: archive.read(info)  # type: ignore[misc]
+
+
+def _check_size(name: str, size: int) -> None:
+    if size > MOST_PICTURE_BYTES:
+        raise BadImport(
+            f"{name} has {size / 1e6:.0f} MB; a picture has at most {MOST_PICTURE_BYTES / 1e6:.0f}."
+        )
+
+
+def _sorted(files: Iterator[tuple[str, Callable[[], bytes]]]) -> list[Entry]:
+    """The files as pictures of classes, in the order of their paths."""
+    entries, strange = [], []
+    for path, read in files:
+        parts = path.split("/")
+        at = 1 if len(parts) == 4 else 0
+        if len(parts) == at + 3 and parts[at] in PARTS:
+            entries.append(Entry(parts[at], parts[at + 1], path, read))
+        else:
+            strange.append(path)
+        if len(entries) + len(strange) > MOST_PICTURES:
+            raise BadImport(f"These are more than {MOST_PICTURES:,} pictures.")
+    if strange or not entries:
+        said = f": {_named(strange)} lie elsewhere" if strange else ": there is no file at all"
+        raise BadImport(
+            f"Pictures are expected as train/<class>/<picture> and test/<class>/<picture>{said}."
+        )
+    return sorted(entries, key=lambda entry: entry.path)
+
+
+def _classes_of(entries: Sequence[Entry]) -> tuple[str, ...]:
+    train, test = ({e.label for e in entries if e.part == part} for part in PARTS)
+    if missing := sorted(train ^ test):
+        raise BadImport(
+            f"Every class has pictures in train and in test; {_named(missing)} lacks one of them."
+        )
+    if len(train) < 2:
+        raise BadImport("A data set has at least two classes, each a folder in train and in test.")
+    return tuple(sorted(train))
+
+
+def _shape_of(entries: Sequence[Entry], side: int | None) -> tuple[int, int, int]:
+    """Channels, height and width of all pictures, as their headers tell."""
+    sizes, modes, strange = set(), set(), []
+    for entry in entries:
+        try:
+            with Image.open(BytesIO(entry.read()), formats=FORMATS) as image:
+                sizes.add(image.size)
+                modes.add(image.mode)
+                if image.width * image.height > MOST_PIXELS:
+                    strange.append(entry.path)
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+            strange.append(entry.path)
+    if strange:
+        raise BadImport(
+            f"{_named(strange)} can't be read as pictures (PNG, JPEG, WebP, GIF or BMP). Take "
+            "them out, or replace them."
+        )
+    channels = 1 if modes <= {"1", "L"} else 3
+    if side is None and len(sizes) == 1:
+        (width, height), *_ = sizes
+        if max(width, height) <= LARGEST_SIDE:
+            return channels, height, width
+    return channels, side or USUAL_SIDE, side or USUAL_SIDE
+
+
+def _check_budget(count: int, size: int) -> None:
+    if count * size > MOST_TENSOR_BYTES:
+        raise BadImport(
+            f"{count:,} pictures of {size:,} numbers are {count * size / 1e9:.1f} GB, more than "
+            f"{MOST_TENSOR_BYTES / 1e9:.1f}. Ask for smaller ones, or take fewer."
+        )
+
+
+def _decode(entry: Entry, channels: int, height: int, width: int) -> Pixels:
+    """A picture as (channels, height, width): the middle of what it shows, in that size."""
+    try:
+        picture = read_picture(entry.read(), MOST_PIXELS)
+    except ConvScopeError as error:
+        raise BadImport(f"{entry.path}: {error}") from error
+    image = Image.fromarray(picture.pixels).convert("L" if channels == 1 else "RGB")
+    if image.size != (width, height):
+        scale = min(image.width / width, image.height / height)
+        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
+        box = (left, top, left + width * scale, top + height * scale)
+        image = image.resize((width, height), Image.Resampling.BICUBIC, box)
+    return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def _split(
+    entries: Sequence[Entry], classes: tuple[str, ...], read: Callable[[Entry], Pixels]
+) -> Split:
+    number = {label: index for index, label in enumerate(classes)}
+    images = np.stack([read(entry) for entry in entries])
+    labels = torch.tensor([number[entry.label] for entry in entries])
+    return Split(torch.from_numpy(images), labels)
+
+
+def _named(paths: Sequence[str]) -> str:
+    """A few of the paths by name, and how many there are besides."""
+    more = f" and {len(paths) - _SHOWN:,} more" if len(paths) > _SHOWN else ""
+    return ", ".join(paths[:_SHOWN]) + more
