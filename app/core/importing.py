@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import numpy as np
 import torch
@@ -66,13 +67,13 @@ def check_name(name: str, folders: DatasetFolders) -> str:
 
 
 def import_dataset(
-    source: Path,
+    source: Path | IO[bytes],
     name: str,
     folders: DatasetFolders,
     side: int | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Dataset:
-    """Import the folder or zip at ``source`` as the data set ``name``.
+    """Import the folder or zip at ``source``, or an open zip, as the data set ``name``.
 
     All pictures get one size: their own if it is the same for all, else ``side`` x ``side`` pixels,
     their middle. They are grey if all files are grey, else RGB. ``progress`` is told how many
@@ -105,10 +106,10 @@ def import_dataset(
 
 
 @contextmanager
-def _open(source: Path) -> Iterator[list[Entry]]:
-    if source.is_dir():
+def _open(source: Path | IO[bytes]) -> Iterator[list[Entry]]:
+    if isinstance(source, Path) and source.is_dir():
         yield _sorted(_in_folder(source))
-    elif not source.exists():
+    elif isinstance(source, Path) and not source.exists():
         raise BadImport(f"There is neither a folder nor a file at {source}.")
     else:
         try:
@@ -116,8 +117,7 @@ def _open(source: Path) -> Iterator[list[Entry]]:
                 yield _sorted(_in_zip(archive))
         except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
             raise BadImport(
-                f"{source.name} is not a zip file that can be read ({error}). Send a zip without "
-                "a password, or a folder."
+                f"This is not a zip file that can be read ({error}). Take a zip without a password."
             ) from error
 
 

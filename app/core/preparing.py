@@ -228,4 +228,4 @@ def _shown(tensor: Tensor) -> Pixels:
     """Any numbers (channels, h, w) as grey or RGB, from the smallest to the largest."""
     low, high = tensor.min(), tensor.max()
     pixels = ((tensor - low) / (high - low).clamp(min=1e-9) * 255).round().to(torch.uint8)
-    return _squeezed(pixels.permute(1, 2, 0).numpy())
+    return _squeezed(pixels.permute(1, 2, 0).contiguous().numpy())

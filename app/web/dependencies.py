@@ -38,6 +38,7 @@ async def get_images(request: Request) -> ImageStore:
     return cast(ImageStore, request.state.images)
 
 
+SettingsDep = Annotated[Settings, Depends(get_settings)]
 LibraryDep = Annotated[ModelLibrary, Depends(get_library)]
 PredictorDep = Annotated[Predictor, Depends(get_predictor)]
 ImagesDep = Annotated[ImageStore, Depends(get_images)]

@@ -45,6 +45,19 @@ class Card(BaseModel):
     weights: str | None = Field(description="the weight file; null: untrained, random weights")
 
 
+class DatasetCard(BaseModel):
+    """What is known of a data set."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str = Field(examples=["mnist"])
+    title: str = Field(examples=["MNIST"])
+    classes: list[str] = Field(examples=[list("0123456789")])
+    input_shape: list[int] = Field(description="channels, height, width", examples=[[1, 28, 28]])
+    train_images: int | None = Field(description="null: it is fetched when it is first used")
+    test_images: int | None
+
+
 class ReceptiveField(BaseModel):
     """Unit (y, x) sees height x width input pixels from (top + y * stride_y, ...) on."""
 

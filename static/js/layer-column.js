@@ -2,15 +2,17 @@
 // keyboard and screen reader all reach it. What it paints goes to the one canvas of all columns.
 
 import { devicePixels, paintFrame, paintTiles } from "./painting.js";
-import { format, spanOf } from "./scales.js";
+import { format, palette, spanOf } from "./scales.js";
 import { colors, lineColor } from "./theme.js";
 import { extent, origin, strongest, tile } from "./tiling.js";
 
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
 
-// A layer without maps is shown as one map, folded into rows of at most so many units.
+// A layer without maps is shown as one map, folded into rows of so many units, or of more where it
+// would be higher than so many times its width.
 const FOLD = 12;
 const FEW = 24;
+const SLENDER = 8;
 
 /**
  * How a layer's numbers lie: so many maps of such a size.
@@ -18,8 +20,23 @@ const FEW = 24;
  */
 export function grid(shape) {
   if (shape.length === 3) return { count: shape[0], height: shape[1], width: shape[2] };
-  const width = shape[0] <= FEW ? 1 : FOLD;
+  const width = shape[0] <= FEW ? 1 : Math.max(FOLD, Math.ceil(Math.sqrt(shape[0] / SLENDER)));
   return { count: 1, height: Math.ceil(shape[0] / width), width };
+}
+
+/**
+ * For a picture in colour, each channel as what it is: red, green or blue light of 0..1, which
+ * became (light - mean) / std.
+ * @param {DOMStringMap} data
+ */
+function lightsOf({ mean, std }) {
+  const [means, stds] = [mean ?? "", std ?? ""].map((list) => list.split(",").map(Number));
+  if (means.length !== 3) return null;
+  return ["#ff0000", "#00ff00", "#0000ff"].map((color, channel) => ({
+    low: -means[channel] / stds[channel],
+    high: (1 - means[channel]) / stds[channel],
+    colors: palette(["#000000", color]),
+  }));
 }
 
 export class LayerColumn extends HTMLElement {
@@ -34,6 +51,7 @@ export class LayerColumn extends HTMLElement {
   // What the server has said of the layer; the markup is there before the element is.
   shape = (this.dataset.shape ?? "").split(",").map(Number);
   signed = this.hasAttribute("data-signed");
+  lights = lightsOf(this.dataset);
   grid = grid(this.shape);
   room = /** @type {HTMLElement} */ (this.querySelector(".maps"));
   #tiles = /** @type {HTMLElement} */ (this.querySelector(".tiles"));
@@ -95,13 +113,15 @@ export class LayerColumn extends HTMLElement {
   #paintTiles(pixels, stride, tiling, density, { data }) {
     const { count, width: columns, height: rows } = this.grid;
     this.#label(strongest(data, count, tiling.shown));
-    const { signed } = this;
+    const { signed, lights } = this;
     const whole = spanOf(data, signed);
     const size = data.length / count;
     const span = (/** @type {number} */ channel) =>
       this.#scale === "layer" ? whole : spanOf(data, signed, channel * size, (channel + 1) * size);
     const layer = { data, width: columns, height: rows };
-    paintTiles(pixels, stride, tiling, density, layer, this.channels, span, colors(signed));
+    const scale = (/** @type {number} */ channel) => lights?.[channel] ?? span(channel);
+    const paint = (/** @type {number} */ channel) => lights?.[channel].colors ?? colors(signed);
+    paintTiles(pixels, stride, tiling, density, layer, this.channels, scale, paint);
     this.#describe(whole);
   }
 
@@ -109,7 +129,7 @@ export class LayerColumn extends HTMLElement {
   #describe(span) {
     const text = this.querySelector(".range");
     if (!text) return;
-    const shown = span ? `${this.signed ? "±" : "≤ "}${span.high.toPrecision(3)}` : "";
+    const shown = this.lights ? "red, green, blue" : span ? `${this.signed ? "±" : "≤ "}${span.high.toPrecision(3)}` : "";
     if (text.textContent === shown) return;
     text.textContent = shown;
     text.setAttribute("title", span ? `largest size: ${format(span.high)}` : "");

@@ -32,7 +32,9 @@ export class ModelView {
     const card = JSON.parse(element.querySelector("script")?.textContent ?? "{}");
     this.name = card.name;
     /** @type {Layer[]} */
-    this.layers = [{ ...INPUT, output_shape: card.input_shape }, ...card.layers];
+    const signed = card.preprocessing.mean.some((/** @type {number} */ mean) => mean > 0);
+    this.layers = [{ ...INPUT, output_shape: card.input_shape, signed }, ...card.layers];
+    document.documentElement.dataset.method = card.preprocessing.method;
     this.network = /** @type {import("./layer-columns.js").LayerColumns} */ (
       element.querySelector("layer-columns")
     );

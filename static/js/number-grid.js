@@ -72,7 +72,7 @@ export class NumberGrid extends HTMLElement {
     const channels = Array.from({ length: numbers.count }, (_, tile) => tile);
     paintTiles(
       new Uint32Array(picture.data.buffer), this.canvas.width, tiling, density,
-      numbers, channels, this.#spans(numbers), colors(numbers.signed),
+      numbers, channels, this.#spans(numbers), () => colors(numbers.signed),
     );
     context.putImageData(picture, 0, 0);
     this.#paintCursor(context, tiling, density);

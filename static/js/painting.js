@@ -57,13 +57,13 @@ export function paintFrame(pixels, stride, { left, top, width, height }, color) 
  * @param {{data: ArrayLike<number>, width: number, height: number}} layer
  * @param {number[]} channels
  * @param {(channel: number) => import("./scales.js").Span} span
- * @param {Uint32Array} colors
+ * @param {(channel: number) => Uint32Array} colors
  */
 export function paintTiles(pixels, stride, tiling, density, layer, channels, span, colors) {
   const size = layer.width * layer.height;
   channels.forEach((channel, place) => {
     const map = { ...layer, start: channel * size };
-    paintMap(pixels, stride, devicePixels(tiling, place, density), map, span(channel), colors);
+    paintMap(pixels, stride, devicePixels(tiling, place, density), map, span(channel), colors(channel));
   });
 }
 

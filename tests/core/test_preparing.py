@@ -19,7 +19,7 @@ from app.core.images import (
     read_picture,
 )
 from app.core.preparing import Prepared, prepare
-from models.registry import AS_MNIST, Preprocessing
+from models.registry import AS_CIFAR10, AS_MNIST, Preprocessing
 from tests.pictures import FIVE, SEVEN, draw_digit, encode, paint, small_digit
 
 SHAPE = (1, 28, 28)
@@ -324,3 +324,29 @@ def test_a_photo_of_16_megapixels_is_prepared() -> None:
     photo.save(file, "jpeg", quality=80)
     prepared = prepare(read_picture(file.getvalue(), 16_000_000), SHAPE, AS_MNIST)
     assert likeness(prepared, CLEAN) > 0.93
+
+
+def test_a_larger_network_gets_the_28_pixels_enlarged_as_its_training_pictures_are() -> None:
+    picture = picture_from_grey(draw_digit().tobytes())
+    small = prepare(picture, SHAPE, AS_MNIST)
+    large = prepare(picture, (1, 200, 200), AS_MNIST)
+    wanted = torch.nn.functional.interpolate(small.tensor[None], size=(200, 200), mode="bilinear")
+    torch.testing.assert_close(large.tensor, wanted[0], atol=1e-6, rtol=0)
+    assert [step.name for step in large.steps[:-1]] == [step.name for step in small.steps]
+    corner = (small.placement.top, small.placement.left)
+    assert (large.placement.top, large.placement.left) == corner
+    assert large.placement.scale_y * 200 == pytest.approx(small.placement.scale_y * 28)
+
+
+def test_the_normalised_step_shows_the_picture() -> None:
+    rows = np.random.default_rng(3).integers(0, 256, (32, 32, 3)).tolist()
+    prepared = prepare(picture_from_pixels(rows), (3, 32, 32), AS_CIFAR10)
+    *_, step = prepared.steps
+    assert step.name == "normalised"
+    assert step.pixels.shape == (32, 32, 3)
+    assert step.pixels.flags.c_contiguous  # A file of tensors holds the bytes as they lie.
+    shown = torch.from_numpy(step.pixels).permute(2, 0, 1).float()
+    scaled = (prepared.tensor - prepared.tensor.min()) / prepared.tensor.amax().sub(
+        prepared.tensor.min()
+    )
+    assert (shown - 255 * scaled).abs().max() <= 0.51

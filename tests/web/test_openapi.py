@@ -31,6 +31,10 @@ def body_of(operation: dict[str, Any]) -> dict[str, Any]:
     return dict(operation.get("requestBody", {}).get("content", {}))
 
 
+# A zip is chosen from the disk; all other bodies are pictures, which may be sent as JSON too.
+UPLOADS = {"/api/v1/datasets"}
+
+
 def test_every_operation_of_the_design_is_there(document: dict[str, Any]) -> None:
     layer = "/api/v1/models/{model}/layers/{layer}"
     assert {f"{method} {path}" for method, path, _ in operations(document)} >= {
@@ -41,6 +45,8 @@ def test_every_operation_of_the_design_is_there(document: dict[str, Any]) -> Non
         "post /api/v1/trace",
         "post /api/v1/images",
         "get /api/v1/images/{image}",
+        "get /api/v1/datasets",
+        "post /api/v1/datasets",
         *(f"get {layer}/{what}.{form}" for what in ("filters", "activations") for form in FORMS),
     }
 
@@ -68,7 +74,8 @@ def test_every_operation_lists_its_errors_as_problem_documents(document: dict[st
         if "{" in path:
             assert "404" in answers, path
         if body_of(operation):
-            assert {"413", "415", "422"} <= answers.keys()
+            assert {"413", "422"} <= answers.keys()
+            assert "415" in answers or path in UPLOADS
     assert "HTTPValidationError" not in str(document)
 
 
@@ -83,7 +90,11 @@ def test_every_parameter_is_described_and_what_must_be_given_has_an_example(
 
 
 def test_json_is_the_first_form_of_every_body(document: dict[str, Any]) -> None:
-    bodies = [body_of(one) for _, _, one in operations(document) if body_of(one)]
+    bodies = [
+        body_of(one)
+        for _, path, one in operations(document)
+        if body_of(one) and path not in UPLOADS
+    ]
     assert len(bodies) >= 3
     for content in bodies:
         assert next(iter(content)) == "application/json"
@@ -110,6 +121,8 @@ def tries(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_every_example_works(api: httpx.Client, document: dict[str, Any]) -> None:
     tried = 0
     for method, path, operation in operations(document):
+        if method == "post" and path in UPLOADS:
+            continue
         places = {one["name"]: one["in"] for one in operation.get("parameters", [])}
         for example in tries(operation):
             values = example["values"]
