@@ -1,10 +1,13 @@
 """The card of a model that a run has made: what it was trained on, how, and how good it is."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
+
+import torch
 
 from app.core.dataset_files import Dataset
-from app.core.evaluating import Evaluation
+from app.core.errors import NotEvaluated
+from app.core.evaluating import Bin, Evaluation
 from app.core.events import Finished
 from app.core.recipes import Recipe
 from models.registry import ModelCard, blank_card
@@ -39,8 +42,26 @@ def card_of_run(recipe: Recipe, finished: Finished, name: str, dataset: Dataset)
 
 def with_test(card: ModelCard, evaluation: Evaluation) -> ModelCard:
     """The card with what was measured on the test split."""
-    measured = {"test_accuracy": evaluation.accuracy, "test_loss": evaluation.loss}
+    measured = {
+        "test_accuracy": evaluation.accuracy,
+        "test_loss": evaluation.loss,
+        "test_calibration_error": evaluation.calibration_error,
+        "test_confusion": evaluation.confusion.tolist(),
+        "test_calibration": [asdict(one) for one in evaluation.calibration],
+    }
     return replace(card, metrics={**card.metrics, **measured})
+
+
+def evaluation_of(card: ModelCard) -> Evaluation:
+    """What the card tells of the test split. Raises NotEvaluated where it tells nothing."""
+    metrics = card.metrics
+    if "test_confusion" not in metrics:
+        raise NotEvaluated(
+            f"{card.name} has not been measured on the test split of {card.dataset} yet: "
+            f"`convscope evaluate {card.name} --note` does it."
+        )
+    bins = tuple(Bin(**one) for one in metrics["test_calibration"])
+    return Evaluation(torch.tensor(metrics["test_confusion"]), metrics["test_loss"], bins)
 
 
 def with_drawings(card: ModelCard, accuracies: Mapping[str, float]) -> ModelCard:

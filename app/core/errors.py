@@ -29,6 +29,10 @@ class UnknownModel(ConvScopeError):
     """A model that does not exist."""
 
 
+class NotEvaluated(ConvScopeError):
+    """A model that has not been measured."""
+
+
 class UnknownLayer(ConvScopeError):
     """A layer that the model does not have."""
 

@@ -10,17 +10,41 @@ from app.core.dataset_files import Split
 from app.core.resizing import resize
 from models.registry import ModelCard
 
+# Of equal width, as Guo et al. have them.
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The images whose largest probability lies in one range: how many there are, the mean of that
+    probability, and the share of them that was recognised."""
+
+    count: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Confused:
+    """How often one class, by its index, was taken for another."""
+
+    true: int
+    predicted: int
+    count: int
+
 
 @dataclass(frozen=True)
 class Evaluation:
     """What a network made of a split.
 
     ``confusion`` is int64 (classes, classes): a row per true class, a column per predicted one.
-    ``loss`` is the average cross-entropy in nats.
+    ``loss`` is the average cross-entropy in nats. ``calibration`` has the bins that aren't empty,
+    by rising probability.
     """
 
     confusion: Tensor
     loss: float
+    calibration: tuple[Bin, ...]
 
     @property
     def accuracy(self) -> float:
@@ -33,6 +57,26 @@ class Evaluation:
         confusion = self.confusion.double()
         shares: list[float] = (confusion.diag() / confusion.sum(dim=1)).tolist()
         return shares
+
+    @property
+    def calibration_error(self) -> float:
+        """By how much probabilities miss the share that is right, on average over the images.
+
+        Guo, Pleiss, Sun and Weinberger, "On calibration of modern neural networks", 2017.
+        """
+        total = sum(one.count for one in self.calibration)
+        return (
+            sum(one.count * abs(one.accuracy - one.confidence) for one in self.calibration) / total
+        )
+
+    def most_confused(self, count: int) -> list[Confused]:
+        """The pairs of classes that are confused most often, at most ``count`` of them."""
+        wrong = self.confusion - self.confusion.diag().diag()
+        pairs = [
+            Confused(true, predicted, int(wrong[true, predicted]))
+            for true, predicted in wrong.nonzero().tolist()
+        ]
+        return sorted(pairs, key=lambda pair: -pair.count)[:count]
 
 
 def to_input(images: Tensor, card: ModelCard) -> Tensor:
@@ -62,7 +106,20 @@ def score(logits: Tensor, labels: Tensor) -> Evaluation:
     classes = logits.shape[1]
     pairs = labels * classes + logits.argmax(dim=1)
     confusion = torch.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
-    return Evaluation(confusion, functional.cross_entropy(logits.double(), labels).item())
+    loss = functional.cross_entropy(logits.double(), labels).item()
+    return Evaluation(confusion, loss, _calibration(logits, labels))
+
+
+def _calibration(logits: Tensor, labels: Tensor) -> tuple[Bin, ...]:
+    confidence, predicted = logits.double().softmax(dim=1).max(dim=1)
+    right = (predicted == labels).double()
+    place = (confidence * BINS).ceil().long().clamp(1, BINS) - 1
+    bins = [place == number for number in range(BINS)]
+    return tuple(
+        Bin(int(inside.sum()), confidence[inside].mean().item(), right[inside].mean().item())
+        for inside in bins
+        if inside.any()
+    )
 
 
 def evaluate(network: nn.Module, split: Split, card: ModelCard) -> Evaluation:

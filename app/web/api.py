@@ -22,6 +22,7 @@ from app.web.dependencies import (
 from app.web.documenting import IMAGE, LAYERS, binary, picture_body, problems
 from app.web.schemas import (
     Card,
+    EvaluationAnswer,
     Health,
     ImageAnswer,
     ModelDescription,
@@ -64,6 +65,17 @@ async def list_models(library: LibraryDep) -> list[Card]:
 async def describe_model(model: NamedModelDep) -> ModelDescription:
     """A model's card and its layers in forward order."""
     return ModelDescription.of(model)
+
+
+@router.get(
+    "/models/{model}/evaluation",
+    summary="How good a model is",
+    tags=["models"],
+    responses=problems(404),
+)
+async def evaluate_model(model: NamedModelDep) -> EvaluationAnswer:
+    """What was measured on the test split: accuracy, per class, confusion matrix, calibration."""
+    return EvaluationAnswer.of(model.card)
 
 
 @router.post(

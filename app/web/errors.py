@@ -23,6 +23,7 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.InvalidPixels: 422,
     errors.UnknownModel: 404,
     errors.UnknownLayer: 404,
+    errors.NotEvaluated: 404,
     errors.UnknownChannel: 404,
     errors.UnknownImage: 404,
     errors.NoFilters: 404,

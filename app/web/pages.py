@@ -11,7 +11,7 @@ from app.core.coloring import SCALES
 from app.core.model import Model
 from app.web.assets import static_url
 from app.web.dependencies import LibraryDep, WantedModelDep
-from app.web.schemas import ModelDescription
+from app.web.schemas import EvaluationAnswer, ModelDescription
 from models.registry import ModelCard
 
 router = APIRouter(include_in_schema=False)
@@ -43,6 +43,7 @@ class ModelPage:
 
     here: str
     model: Model
+    evaluation: EvaluationAnswer | None
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,10 @@ def models(request: Request, library: LibraryDep) -> Response:
 @router.get("/models/{name}", name="model")
 def model(request: Request, library: LibraryDep, name: str) -> Response:
     """One model: its card, what was measured, its layers."""
-    return _render(request, "model.html", ModelPage("models", library.get(name)))
+    model = library.get(name)
+    measured = "test_confusion" in model.card.metrics
+    evaluation = EvaluationAnswer.of(model.card) if measured else None
+    return _render(request, "model.html", ModelPage("models", model, evaluation))
 
 
 @router.get("/docs", name="docs")

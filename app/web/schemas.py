@@ -1,11 +1,16 @@
 """What the API answers, field by field."""
 
+import math
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.core.cards import evaluation_of
 from app.core.layers import Layer
 from app.core.model import Model, Prediction
+from models.registry import ModelCard
+
+MOST_CONFUSED = 10
 
 
 class Health(BaseModel):
@@ -56,6 +61,62 @@ class DatasetCard(BaseModel):
     input_shape: list[int] = Field(description="channels, height, width", examples=[[1, 28, 28]])
     train_images: int | None = Field(description="null: it is fetched when it is first used")
     test_images: int | None
+
+
+class Pair(BaseModel):
+    """How often one class was taken for another."""
+
+    true: str = Field(examples=["4"])
+    predicted: str = Field(examples=["9"])
+    count: int
+
+
+class CalibrationBin(BaseModel):
+    """The images whose largest probability lies in one range."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    count: int
+    confidence: float = Field(description="the mean of that probability")
+    accuracy: float = Field(description="the share that was recognised")
+
+
+class EvaluationAnswer(BaseModel):
+    """How good a model is on the test split of the data set that it was trained on."""
+
+    model: str = Field(examples=["digits"])
+    dataset: str = Field(examples=["mnist"])
+    images: int = Field(examples=[10000])
+    accuracy: float = Field(examples=[0.9962])
+    loss: float = Field(description="the average cross-entropy in nats")
+    classes: list[str]
+    class_accuracy: list[float | None] = Field(description="null for a class without images")
+    confusion: list[list[int]] = Field(description="a row per true class, a column per predicted")
+    most_confused: list[Pair] = Field(description="the most frequent first")
+    calibration_error: float = Field(description="expected calibration error, in 0..1")
+    calibration: list[CalibrationBin]
+
+    @classmethod
+    def of(cls, card: ModelCard) -> "EvaluationAnswer":
+        """What the card tells. Raises NotEvaluated."""
+        evaluation, names = evaluation_of(card), card.classes
+        shares = [None if math.isnan(share) else share for share in evaluation.class_accuracy]
+        return cls(
+            model=card.name,
+            dataset=card.dataset,
+            images=int(evaluation.confusion.sum()),
+            accuracy=evaluation.accuracy,
+            loss=evaluation.loss,
+            classes=list(names),
+            class_accuracy=shares,
+            confusion=evaluation.confusion.tolist(),
+            most_confused=[
+                Pair(true=names[pair.true], predicted=names[pair.predicted], count=pair.count)
+                for pair in evaluation.most_confused(MOST_CONFUSED)
+            ],
+            calibration_error=evaluation.calibration_error,
+            calibration=[CalibrationBin.model_validate(one) for one in evaluation.calibration],
+        )
 
 
 class ReceptiveField(BaseModel):

@@ -6,7 +6,9 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 from torch import nn
 
+from app.core.cards import evaluation_of, with_test
 from app.core.dataset_files import Split
+from app.core.errors import NotEvaluated
 from app.core.evaluating import compute_logits, evaluate, score, to_input
 from models.registry import ModelCard, Preprocessing, blank_card
 
@@ -72,3 +74,42 @@ def test_evaluating_counts_every_image_once() -> None:
     labels = torch.arange(11) % 3
     evaluation = evaluate(network, Split(images, labels), PLAIN)
     assert evaluation.confusion.sum(dim=1).tolist() == [4, 4, 3]
+
+
+def test_calibration_compares_what_a_model_claims_with_what_is_right() -> None:
+    # Five pictures at 0.9 (four right), four at 0.6 (one right): by hand, 5/9 * 0.1 + 4/9 * 0.35.
+    claims = [0.9] * 5 + [0.6] * 4
+    logits = torch.tensor([[math.log(claim), math.log(1 - claim)] for claim in claims])
+    labels = torch.tensor([0, 0, 0, 0, 1, 0, 1, 1, 1])
+    evaluation = score(logits, labels)
+    sure, unsure = evaluation.calibration[::-1]
+    assert (sure.count, unsure.count) == (5, 4)
+    assert (sure.confidence, unsure.confidence) == pytest.approx((0.9, 0.6))
+    assert (sure.accuracy, unsure.accuracy) == pytest.approx((0.8, 0.25))
+    assert evaluation.calibration_error == pytest.approx(5 / 9 * 0.1 + 4 / 9 * 0.35)
+
+
+def test_a_certain_model_is_calibrated() -> None:
+    evaluation = score(torch.eye(3) * 100, torch.arange(3))
+    assert evaluation.calibration_error == pytest.approx(0)
+    assert evaluation.most_confused(3) == []
+
+
+def test_the_worst_pairs_come_first() -> None:
+    predicted = torch.tensor([1, 1, 1, 2, 0, 0, 2])
+    labels = torch.tensor([0, 0, 0, 0, 1, 2, 2])
+    evaluation = score(nn.functional.one_hot(predicted, 3).float(), labels)
+    worst = [(pair.true, pair.predicted, pair.count) for pair in evaluation.most_confused(2)]
+    assert worst == [(0, 1, 3), (0, 2, 1)]
+
+
+def test_a_card_tells_the_whole_evaluation() -> None:
+    generator = torch.Generator().manual_seed(2)
+    labels = torch.randint(0, 10, (300,), generator=generator)
+    evaluation = score(torch.randn(300, 10, generator=generator), labels)
+    again = evaluation_of(ModelCard.from_json(with_test(PLAIN, evaluation).to_json()))
+    assert again.confusion.equal(evaluation.confusion)
+    assert again.loss == evaluation.loss
+    assert again.calibration == evaluation.calibration
+    with pytest.raises(NotEvaluated, match="convscope evaluate digits --note"):
+        evaluation_of(PLAIN)
