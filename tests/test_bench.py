@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from app.benchmarks.http_load import Answer, Load, percentile
+from app.benchmarks.lessons import lessons_table
 from app.benchmarks.predicting import CLIENTS, FORMS
 from app.benchmarks.strokes import make_strokes
 from app.benchmarks.tables import NoPlace, write_between
-from app.commands.bench import DOCUMENT
+from app.commands.bench import DOCUMENTS
 
 ROOT = Path(__file__).parent.parent
 PROSE = "# Before\n\n<!-- {name} -->\nold\n<!-- end of {name} -->\n\nAfter.\n"
@@ -79,7 +80,7 @@ def test_strokes_are_drawn_in_a_browser(document: Path) -> None:
 
 def test_the_document_has_a_place_for_the_tables(tmp_path: Path) -> None:
     copy = tmp_path / "benchmarks.md"
-    copy.write_text(DOCUMENT.read_text())
+    copy.write_text(DOCUMENTS["serve"].read_text())
     write_between(copy, "convscope bench serve", "new")
     assert "-->\n\nnew\n\n<!--" in copy.read_text()
 
@@ -118,3 +119,7 @@ def test_no_two_strokes_are_alike_and_all_are_on_the_pad() -> None:
     assert len({tuple(stroke) for stroke in strokes}) == 43
     assert all(0 < part < 1 for stroke in strokes for point in stroke for part in point)
     assert make_strokes(43) == strokes
+
+
+def test_the_table_of_the_lessons_is_that_of_the_shipped_cards() -> None:
+    assert lessons_table() in DOCUMENTS["lessons"].read_text()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.benchmarks.drawing import NotMeasured, measure_strokes
 from app.benchmarks.http_load import Limits
+from app.benchmarks.lessons import lessons_table
 from app.benchmarks.machine import describe_machine
 from app.benchmarks.predicting import PredictionLoad, measure_predictions
 from app.benchmarks.server_process import HOST, serving
@@ -19,7 +20,8 @@ from app.benchmarks.tables import (
     write_between,
 )
 
-DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "benchmarks.md"
+_DOCS = Path(__file__).parent.parent.parent / "docs"
+DOCUMENTS = {"serve": _DOCS / "benchmarks.md", "lessons": _DOCS / "seeds.md"}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -38,9 +40,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--write",
         nargs="?",
         type=Path,
-        const=DOCUMENT,
+        const=True,
         metavar="FILE",
-        help="put the result into this document too (docs/benchmarks.md)",
+        help="put the result into this document too (docs/benchmarks.md or docs/seeds.md)",
     )
 
 
@@ -49,7 +51,8 @@ def run(options: argparse.Namespace) -> None:
     text = SUBJECTS[options.subject](options.quick)
     print(text)
     if options.write:
-        write_between(options.write, f"convscope bench {options.subject}", text)
+        document = DOCUMENTS[options.subject] if options.write is True else options.write
+        write_between(document, f"convscope bench {options.subject}", text)
 
 
 def bench_serve(quick: bool) -> str:
@@ -70,7 +73,12 @@ def bench_serve(quick: bool) -> str:
     return "\n\n".join(f"### {title}\n\n{part}" for title, part in parts.items())
 
 
-SUBJECTS: dict[str, Callable[[bool], str]] = {"serve": bench_serve}
+def list_lessons(quick: bool) -> str:
+    """What the lessons say of their networks, and what the shipped cards say."""
+    return lessons_table()
+
+
+SUBJECTS: dict[str, Callable[[bool], str]] = {"serve": bench_serve, "lessons": list_lessons}
 
 
 def _strokes(address: str, count: int) -> tuple[str, str]:
