@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -27,6 +28,7 @@ from app.core.sniffing import FORMATS
 
 MOST_PICTURES = 1_000_000
 MOST_PICTURE_BYTES = 50 * 1024 * 1024
+MOST_BYTES = 8 * 1024**3
 MOST_PIXELS = 50_000_000
 MOST_TENSOR_BYTES = 4 * 1024**3
 
@@ -121,7 +123,14 @@ def _open(source: Path | IO[bytes]) -> Iterator[list[Entry]]:
             ) from error
 
 
-def _in_folder(folder: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+@dataclass(frozen=True)
+class _File:
+    path: str
+    size: int
+    read: Callable[[], bytes]
+
+
+def _in_folder(folder: Path) -> Iterator[_File]:
     for path in folder.rglob("*"):
         name = path.relative_to(folder).as_posix()
         if _JUNK.search(name):
@@ -129,11 +138,10 @@ def _in_folder(folder: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
         if path.is_symlink():
             raise BadImport(f"{name} is a link. Put the picture itself there.")
         if path.is_file():
-            _check_size(name, path.stat().st_size)
-            yield name, path.read_bytes
+            yield _File(name, path.stat().st_size, path.read_bytes)
 
 
-def _in_zip(archive: zipfile.ZipFile) -> Iterator[tuple[str, Callable[[], bytes]]]:
+def _in_zip(archive: zipfile.ZipFile) -> Iterator[_File]:
     for info in archive.infolist():
         name = info.filename
         if stat.S_ISLNK(info.external_attr >> 16):
@@ -142,35 +150,42 @@ def _in_zip(archive: zipfile.ZipFile) -> Iterator[tuple[str, Callable[[], bytes]
             raise BadImport(f"The path {name!r} leads out of the zip. Pack it anew.")
         if info.is_dir() or _JUNK.search(name):
             continue
-        _check_size(name, info.file_size)
-        yield name, lambda info=info: archive.read(info)  # type: ignore[misc]
+        # No more is unpacked than the header says.
+        yield _File(name, info.file_size, partial(archive.read, info))
 
 
-def _check_size(name: str, size: int) -> None:
-    if size > MOST_PICTURE_BYTES:
-        raise BadImport(
-            f"{name} has {size / 1e6:.0f} MB; a picture has at most {MOST_PICTURE_BYTES / 1e6:.0f}."
-        )
-
-
-def _sorted(files: Iterator[tuple[str, Callable[[], bytes]]]) -> list[Entry]:
+def _sorted(files: Iterator[_File]) -> list[Entry]:
     """The files as pictures of classes, in the order of their paths."""
-    entries, strange = [], []
-    for path, read in files:
-        parts = path.split("/")
+    entries: list[Entry] = []
+    strange: list[str] = []
+    total = 0
+    for file in files:
+        total += file.size
+        _check_amount(file, len(entries) + len(strange), total)
+        parts = file.path.split("/")
         at = 1 if len(parts) == 4 else 0
         if len(parts) == at + 3 and parts[at] in PARTS:
-            entries.append(Entry(parts[at], parts[at + 1], path, read))
+            entries.append(Entry(parts[at], parts[at + 1], file.path, file.read))
         else:
-            strange.append(path)
-        if len(entries) + len(strange) > MOST_PICTURES:
-            raise BadImport(f"These are more than {MOST_PICTURES:,} pictures.")
+            strange.append(file.path)
     if strange or not entries:
         said = f": {_named(strange)} lie elsewhere" if strange else ": there is no file at all"
         raise BadImport(
             f"Pictures are expected as train/<class>/<picture> and test/<class>/<picture>{said}."
         )
     return sorted(entries, key=lambda entry: entry.path)
+
+
+def _check_amount(file: _File, count: int, total: int) -> None:
+    if file.size > MOST_PICTURE_BYTES:
+        raise BadImport(
+            f"{file.path} has {file.size / 1e6:.0f} MB; a picture has at most "
+            f"{MOST_PICTURE_BYTES / 1e6:.0f}."
+        )
+    if count >= MOST_PICTURES:
+        raise BadImport(f"These are more than {MOST_PICTURES:,} pictures. Take fewer.")
+    if total > MOST_BYTES:
+        raise BadImport(f"All pictures together have more than {MOST_BYTES / 1e9:.0f} GB.")
 
 
 def _classes_of(entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -194,7 +209,7 @@ def _shape_of(entries: Sequence[Entry], side: int | None) -> tuple[int, int, int
                 modes.add(image.mode)
                 if image.width * image.height > MOST_PIXELS:
                     strange.append(entry.path)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        except Exception:  # Pillow's decoders and damaged archives raise nearly anything.
             strange.append(entry.path)
     if strange:
         raise BadImport(

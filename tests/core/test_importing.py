@@ -162,6 +162,30 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, folders: Datase
     assert_nothing_is_left(folders)
 
 
+def test_many_small_bombs_are_one(
+    tmp_path: Path, folders: DatasetFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = as_zip(tmp_path, files())
+    monkeypatch.setattr("app.core.importing.MOST_BYTES", 1000)
+    with pytest.raises(BadImport, match="together"):
+        import_dataset(path, "pets", folders)
+    monkeypatch.undo()
+    monkeypatch.setattr("app.core.importing.MOST_PICTURES", 10)
+    with pytest.raises(BadImport, match="more than 10 pictures"):
+        import_dataset(path, "pets", folders)
+
+
+def test_a_damaged_picture_in_a_zip_is_named(tmp_path: Path, folders: DatasetFolders) -> None:
+    path = as_zip(tmp_path, files())
+    content = bytearray(path.read_bytes())
+    at = content.index(b"train/cats/1.png") + 60
+    content[at : at + 20] = bytes(20)
+    path.write_bytes(content)
+    with pytest.raises(BadImport, match=r"train/cats/1.png can't be read"):
+        import_dataset(path, "pets", folders)
+    assert_nothing_is_left(folders)
+
+
 def bomb() -> bytes:
     """A small PNG of 100 million pixels."""
     file = io.BytesIO()
