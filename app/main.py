@@ -12,7 +12,7 @@ from app.services.image_store import ImageStore
 from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor
 from app.settings import Settings, read_settings
-from app.web import api, datasets, errors, maps, pages
+from app.web import api, augmentations, datasets, errors, maps, pages
 from app.web.assets import ROOT, STATIC, LastingFiles
 from app.web.documenting import DESCRIPTION, problems
 from app.web.examples import example_picture
@@ -64,7 +64,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(Head)
     app.add_middleware(TotalTime)
-    for router in (api.health, api.router, maps.router, datasets.router, pages.router):
+    for router in (
+        api.health,
+        api.router,
+        maps.router,
+        datasets.router,
+        augmentations.router,
+        pages.router,
+    ):
         app.include_router(router)
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")
     errors.install(app)

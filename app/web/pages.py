@@ -7,10 +7,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.templating import Jinja2Templates
 
+from app.core.augmenting import list_augmentations
 from app.core.coloring import SCALES
 from app.core.model import Model
 from app.web.assets import static_url
 from app.web.dependencies import LibraryDep, WantedModelDep
+from app.web.examples import example_image
 from app.web.schemas import EvaluationAnswer, ModelDescription
 from models.registry import ModelCard
 
@@ -47,6 +49,17 @@ class ModelPage:
 
 
 @dataclass(frozen=True)
+class AugmentPage:
+    """What ``augment.html`` shows."""
+
+    here: str
+    model: Model
+    cards: list[ModelCard]
+    augmentations: dict[str, dict[str, float]]
+    example: str
+
+
+@dataclass(frozen=True)
 class DocsPage:
     """What ``docs.html`` shows."""
 
@@ -62,7 +75,7 @@ class ErrorPage:
     detail: str
 
 
-Page = ExplorePage | ModelsPage | ModelPage | DocsPage | ErrorPage
+Page = ExplorePage | ModelsPage | ModelPage | AugmentPage | DocsPage | ErrorPage
 
 
 def _render(request: Request, template: str, page: Page, status: int = 200) -> Response:
@@ -104,6 +117,13 @@ def model(request: Request, library: LibraryDep, name: str) -> Response:
     measured = "test_confusion" in model.card.metrics
     evaluation = EvaluationAnswer.of(model.card) if measured else None
     return _render(request, "model.html", ModelPage("models", model, evaluation))
+
+
+@router.get("/augment", name="augment")
+def augment(request: Request, model: WantedModelDep, library: LibraryDep) -> Response:
+    """What the augmentations of a recipe make of one picture."""
+    page = AugmentPage("models", model, library.cards(), list_augmentations(), example_image())
+    return _render(request, "augment.html", page)
 
 
 @router.get("/docs", name="docs")

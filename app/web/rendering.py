@@ -42,6 +42,15 @@ def as_png(values: Values, signed: bool, theme: Theme = "light", zoom: int = 1) 
     return file.getvalue()
 
 
+def pictures_as_png(pictures: NDArray[np.uint8], zoom: int = 1) -> bytes:
+    """Grey or RGB pictures (n, channels, height, width) as a PNG, in a near-square grid."""
+    channels = [_grid(pictures[:, channel], background=128) for channel in range(pictures.shape[1])]
+    merged = np.stack(channels, axis=-1).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    file = io.BytesIO()
+    Image.fromarray(merged[..., 0] if len(channels) == 1 else merged).save(file, "png")
+    return file.getvalue()
+
+
 def _grid(indices: NDArray[np.uint8], background: int) -> NDArray[np.uint8]:
     if indices.ndim == 1:
         return indices[None, :]

@@ -45,6 +45,8 @@ def test_every_operation_of_the_design_is_there(document: dict[str, Any]) -> Non
         "post /api/v1/trace",
         "post /api/v1/images",
         "get /api/v1/images/{image}",
+        "get /api/v1/augmentations",
+        "get /api/v1/augmentations/preview.png",
         "get /api/v1/datasets",
         "post /api/v1/datasets",
         *(f"get {layer}/{what}.{form}" for what in ("filters", "activations") for form in FORMS),
