@@ -38,7 +38,8 @@ def lessons_table() -> str:
 
 def _row(card: ModelCard, lesson: Lesson) -> list[str]:
     accuracy, metrics = card.metrics.get("test_accuracy"), card.metrics
-    ours = f"{accuracy:.2%}".replace("%", " %") if accuracy is not None else "untrained"
+    untested = "not measured yet" if card.weights else "untrained"
+    ours = untested if accuracy is None else f"{accuracy:.2%}".replace("%", " %")
     epochs, seconds = (str(metrics.get(key, "")) for key in ("epochs", "seconds"))
     parameters = f"{card.parameters:,}"
     return [f"`{card.name}`", lesson.number, lesson.figure, ours, parameters, epochs, seconds]
