@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,28 +22,21 @@ _Read = Callable[[Path, bool], tuple[Split, Split]]
 
 def fetch_mnist(downloads: Path, kept: Path) -> tuple[Split, Split]:
     """MNIST from ``downloads``, else from its hosts. Raises DatasetUnavailable."""
-
-    def read(root: Path, download: bool) -> tuple[Split, Split]:
-        from torchvision.datasets import MNIST
-
-        sets = [MNIST(str(root), train, download=download) for train in (True, False)]
-        train, test = (Split(one.data.unsqueeze(1), one.targets.long()) for one in sets)
-        return train, test
-
-    return _fetch("MNIST", read, downloads, kept)
+    return _fetch("MNIST", partial(_read_mnist_like, "MNIST"), downloads, kept)
 
 
 def fetch_fashion_mnist(downloads: Path, kept: Path) -> tuple[Split, Split]:
     """Fashion-MNIST from ``downloads``, else from its hosts. Raises DatasetUnavailable."""
+    return _fetch("Fashion-MNIST", partial(_read_mnist_like, "FashionMNIST"), downloads, kept)
 
-    def read(root: Path, download: bool) -> tuple[Split, Split]:
-        from torchvision.datasets import FashionMNIST
 
-        sets = [FashionMNIST(str(root), train, download=download) for train in (True, False)]
-        train, test = (Split(one.data.unsqueeze(1), one.targets.long()) for one in sets)
-        return train, test
+def _read_mnist_like(loader: str, root: Path, download: bool) -> tuple[Split, Split]:
+    from torchvision import datasets
 
-    return _fetch("Fashion-MNIST", read, downloads, kept)
+    load = getattr(datasets, loader)
+    sets = [load(str(root), train, download=download) for train in (True, False)]
+    train, test = (Split(one.data.unsqueeze(1), one.targets.long()) for one in sets)
+    return train, test
 
 
 def fetch_cifar10(downloads: Path, kept: Path) -> tuple[Split, Split]:

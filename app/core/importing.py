@@ -114,13 +114,17 @@ def _open(source: Path | IO[bytes]) -> Iterator[list[Entry]]:
     elif isinstance(source, Path) and not source.exists():
         raise BadImport(f"There is neither a folder nor a file at {source}.")
     else:
-        try:
-            with zipfile.ZipFile(source) as archive:
-                yield _sorted(_in_zip(archive))
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-            raise BadImport(
-                f"This is not a zip file that can be read ({error}). Take a zip without a password."
-            ) from error
+        with _unzip(source) as archive:
+            yield _sorted(_in_zip(archive))
+
+
+def _unzip(source: Path | IO[bytes]) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(source)
+    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+        raise BadImport(
+            f"This is not a zip file that can be read ({error}). Take a zip without a password."
+        ) from error
 
 
 @dataclass(frozen=True)
