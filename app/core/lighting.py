@@ -8,7 +8,7 @@ fills dark strokes but keeps the edges of shadows, gives the paper as it would l
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage  # type: ignore[import-untyped]
+from scipy import ndimage
 
 Grey = NDArray[np.float32]
 Floats = NDArray[np.float64]

@@ -4,7 +4,7 @@ from math import ceil
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage  # type: ignore[import-untyped]
+from scipy import ndimage
 
 from app.core.images import Pixels
 from app.core.inking import Ink, crop
