@@ -1,6 +1,7 @@
 """The networks, one file each; importing the package registers them all."""
 
 from models import (
+    cifar,
     cifar_3conv,
     cifar_4conv,
     cnn_classifier,
@@ -12,6 +13,7 @@ from models import (
 )
 
 __all__ = [
+    "cifar",
     "cifar_3conv",
     "cifar_4conv",
     "cnn_classifier",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from app.core.augmenting import create_augmentation
@@ -16,8 +16,11 @@ from app.core.evaluating import Evaluation, evaluate, to_input
 from app.core.events import Started
 from app.core.recipes import Recipe, create_optimizer, find_schedule
 from models.registry import blank_card, create_network
+from models.whitening import WhiteningConv2d
 
 AVERAGING = 0.998
+# Images whose patches a whitening convolution is fitted to.
+WHITENED = 5000
 
 
 class Learner:
@@ -36,11 +39,18 @@ class Learner:
         self.steps = 0
         with self._seeded():
             network = create_network(recipe.network)
+        self._whiten(network)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = Average(self.network, AVERAGING)
         self.optimizer = create_optimizer(recipe, self.network)
         self.schedule = find_schedule(recipe.schedule)
         self.precision = choose_precision(self.device)
+
+    def _whiten(self, network: nn.Module) -> None:
+        inputs = to_input(self.images[:WHITENED].cpu() / 255, self.card)
+        for module in network.modules():
+            if isinstance(module, WhiteningConv2d):
+                module.fit(inputs)
 
     def describe(self, validation_images: int) -> Started:
         """What to tell before the first batch."""

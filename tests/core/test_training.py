@@ -8,15 +8,16 @@ import torch
 from torch import nn
 
 from app.core.averaging import Average
-from app.core.dataset_files import DatasetFolders
+from app.core.dataset_files import DatasetFolders, Split
 from app.core.datasets import load_split
 from app.core.devices import UnavailableDevice, choose_device, choose_precision
-from app.core.evaluating import evaluate
+from app.core.evaluating import evaluate, to_input
 from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, Started
 from app.core.learner import Learner
 from app.core.recipes import Recipe, create_optimizer, find_schedule, list_optimizers
 from app.core.training import Diverged, load_parts, train
 from models.registry import blank_card, create_network
+from models.whitening import WhiteningConv2d
 
 NOWHERE = DatasetFolders(Path("/nonexistent"), Path("/nonexistent"))
 TINY = Recipe(
@@ -160,6 +161,21 @@ def test_one_step_is_torch_s_step(optimizer: str) -> None:
     assert learner.step(indices) == pytest.approx(loss.item(), rel=1e-4)
     for trained, expected in zip(learner.network.parameters(), network.parameters(), strict=True):
         torch.testing.assert_close(trained, expected, rtol=1e-3, atol=2e-3)
+
+
+def test_a_whitening_convolution_is_fitted_to_the_images_and_stays() -> None:
+    chance = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (64, 3, 32, 32), generator=chance, dtype=torch.uint8)
+    labels = torch.arange(64) % 10
+    learner = Learner(Recipe(network="cifar", dataset="cifar10"), Split(images, labels))
+    layer = learner.network.get_submodule("conv1")
+    assert isinstance(layer, WhiteningConv2d)
+    fitted, bias = layer.weight.clone(), layer.get_parameter("bias").clone()
+    outputs = (layer(to_input(images / 255, learner.card)) - bias[:, None, None])[:, :12]
+    torch.testing.assert_close(outputs.square().mean(), torch.tensor(1.0), rtol=0.01, atol=0)
+    learner.step(torch.arange(64))
+    assert layer.weight.equal(fitted)
+    assert not layer.get_parameter("bias").equal(bias)
 
 
 def test_dropout_is_seeded_too(monkeypatch: pytest.MonkeyPatch) -> None:
