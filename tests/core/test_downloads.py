@@ -1,0 +1,116 @@
+"""Downloads from a real host, on this machine: whole, broken off and damaged ones."""
+
+import gzip
+import hashlib
+import struct
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+import torch
+
+from app.core.dataset_files import DatasetFolders
+from app.core.datasets import find_dataset, load_split
+from app.core.errors import DatasetUnavailable
+from app.core.torchvision_operators import declare_torchvision_operators
+
+declare_torchvision_operators()
+MNIST = pytest.importorskip("torchvision.datasets").MNIST
+
+COUNTS = {"train": 20, "t10k": 10}
+
+
+class Host(ThreadingHTTPServer):
+    """Serves ``files`` by name, of each at most ``whole`` of its bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.files: dict[str, bytes] = {}
+        self.whole = True
+        self.asked: list[str] = []
+
+
+class _Answer(BaseHTTPRequestHandler):
+    server: Host
+
+    def do_GET(self) -> None:
+        name = self.path.rpartition("/")[2]
+        self.server.asked.append(name)
+        data = self.server.files[name]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data if self.server.whole else data[: len(data) // 2])
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def images(part: str) -> torch.Tensor:
+    count = COUNTS[part]
+    chance = torch.Generator().manual_seed(count)
+    return torch.randint(0, 256, (count, 28, 28), generator=chance, dtype=torch.uint8)
+
+
+def idx(values: torch.Tensor) -> bytes:
+    """The format of MNIST's files, as its authors describe it, gzipped."""
+    head = struct.pack(">HBB", 0, 8, values.ndim) + struct.pack(f">{values.ndim}I", *values.shape)
+    return gzip.compress(head + values.numpy().tobytes())
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """A host of a small MNIST, of which torchvision is told address and hashes."""
+    host = Host()
+    for part, count in COUNTS.items():
+        host.files[f"{part}-images-idx3-ubyte.gz"] = idx(images(part))
+        host.files[f"{part}-labels-idx1-ubyte.gz"] = idx(
+            torch.arange(count, dtype=torch.uint8) % 10
+        )
+    hashes = [
+        (name, hashlib.md5(data, usedforsecurity=False).hexdigest())
+        for name, data in host.files.items()
+    ]
+    monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{host.server_port}/mnist/"])
+    monkeypatch.setattr(MNIST, "resources", hashes)
+    Thread(target=host.serve_forever, daemon=True).start()
+    yield host
+    host.shutdown()
+    host.server_close()
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> DatasetFolders:
+    return DatasetFolders(tmp_path / "downloads", tmp_path / "kept")
+
+
+def test_a_data_set_is_downloaded_once_and_kept(host: Host, folders: DatasetFolders) -> None:
+    train, test = (load_split("mnist", part, folders) for part in ("train", "test"))
+    assert train.images.equal(images("train").unsqueeze(1))
+    assert test.labels.equal(torch.arange(10))
+    assert set(host.asked) == host.files.keys()
+    assert [path.name for path in folders.kept.iterdir()] == ["mnist.safetensors"]
+    assert find_dataset("mnist", folders).train_images == 20
+
+
+def test_a_broken_download_leaves_nothing_and_can_be_tried_again(
+    host: Host, folders: DatasetFolders
+) -> None:
+    host.whole = False
+    refused(folders)
+    host.whole = True
+    assert len(load_split("mnist", "train", folders)) == 20
+
+
+def test_a_damaged_file_is_not_taken(host: Host, folders: DatasetFolders) -> None:
+    host.files["train-images-idx3-ubyte.gz"] = idx(images("t10k"))
+    refused(folders)
+
+
+def refused(folders: DatasetFolders) -> None:
+    with pytest.raises(DatasetUnavailable, match=r"could not be downloaded\. Connect"):
+        load_split("mnist", "train", folders)
+    assert list(folders.kept.iterdir()) == []
+    assert not folders.downloads.exists()
