@@ -64,6 +64,11 @@ def find_dataset(name: str, folders: DatasetFolders) -> Dataset:
     raise UnknownDataset(f"There is no data set called {name!r}. There are: {names}.")
 
 
+def title_of(name: str) -> str:
+    """The title that a data set of that name is known by; else the name itself."""
+    return _FETCHED[name][0].title if name in _FETCHED else name
+
+
 def _is_kept(name: str, folders: DatasetFolders) -> bool:
     # A name comes from a user, and may not lead out of the folder.
     return Path(name).name == name and folders.file(name).is_file()

@@ -21,7 +21,7 @@ import torch
 from PIL import Image
 
 from app.core.dataset_files import PARTS, Dataset, DatasetFolders, Split, save_dataset
-from app.core.datasets import BUNDLED
+from app.core.datasets import BUNDLED, title_of
 from app.core.errors import ConvScopeError
 from app.core.images import Pixels, read_picture
 from app.core.sniffing import FORMATS
@@ -102,7 +102,7 @@ def import_dataset(
             for part in PARTS
         )
     shape = (channels, height, width)
-    dataset = Dataset(name, name, classes, shape, len(train), len(test))
+    dataset = Dataset(name, title_of(name), classes, shape, len(train), len(test))
     save_dataset(folders.kept, dataset, train, test)
     return dataset
 

@@ -11,6 +11,8 @@ const model = /** @type {HTMLSelectElement} */ (form.elements.namedItem("model")
 const rows = /** @type {HTMLElement[]} */ ([...form.querySelectorAll("[data-name]")]);
 
 let image = form.dataset.example ?? "";
+/** @type {HTMLElement[]} those that are chosen, in the order in which they are applied */
+let chosen = [];
 
 /** @param {HTMLElement} row */
 const checkbox = (row) => /** @type {HTMLInputElement} */ (row.querySelector("[type=checkbox]"));
@@ -19,9 +21,11 @@ const checkbox = (row) => /** @type {HTMLInputElement} */ (row.querySelector("[t
 const numbers = (row) =>
   /** @type {NodeListOf<HTMLInputElement>} */ (row.querySelectorAll("[data-parameter]"));
 
-/** What is chosen, as a recipe has it. */
+/** What is chosen, as a recipe has it: what was chosen last is applied last. */
 function entries() {
-  return rows.filter((row) => checkbox(row).checked).map((row) => {
+  const checked = rows.filter((row) => checkbox(row).checked);
+  chosen = [...chosen.filter((row) => checked.includes(row)), ...checked.filter((row) => !chosen.includes(row))];
+  return chosen.map((row) => {
     const changed = [...numbers(row)].filter((one) => one.value !== "" && one.value !== one.defaultValue);
     const parameters = changed.map((one) => [one.dataset.parameter, Number(one.value)]);
     return { name: row.dataset.name, ...Object.fromEntries(parameters) };
@@ -38,6 +42,7 @@ function read() {
     const row = rows.find((one) => one.dataset.name === name);
     if (!row) continue;
     checkbox(row).checked = true;
+    chosen.push(row);
     for (const input of numbers(row)) {
       const value = parameters[input.dataset.parameter ?? ""];
       if (value !== undefined) input.value = String(value);
@@ -92,10 +97,10 @@ document.getElementById("another")?.addEventListener("click", () => {
   void show();
 });
 file.addEventListener("change", async () => {
-  const [chosen] = file.files ?? [];
-  if (!chosen) return;
+  const [picture] = file.files ?? [];
+  if (!picture) return;
   const body = new FormData();
-  body.append("image", chosen);
+  body.append("image", picture);
   file.value = "";
   try {
     const response = await request(form.dataset.images ?? "", { method: "POST", body });

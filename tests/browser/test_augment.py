@@ -44,6 +44,21 @@ def test_choices_change_the_nine_and_the_address_shows_them_again(open_page: Ope
     assert picture(again) == turned
 
 
+def test_changes_are_made_in_the_order_in_which_they_were_chosen(open_page: OpenPage) -> None:
+    page = open_page("/augment").page
+    page.wait_for_selector("html[data-ready]")
+    names = ["blur", "rotation", "crop"]
+    for name in names:
+        page.get_by_role("checkbox", name=name).check()
+    recipe = page.locator("#recipe")
+    expect(recipe).to_have_text('[{"name":"blur"},{"name":"rotation"},{"name":"crop"}]')
+    page.get_by_role("checkbox", name="rotation").uncheck()
+    page.get_by_role("checkbox", name="rotation").check()
+    expect(recipe).to_have_text('[{"name":"blur"},{"name":"crop"},{"name":"rotation"}]')
+    again = open_page("/" + page.url.split("/", 3)[3]).page
+    expect(again.locator("#recipe")).to_have_text(recipe.inner_text())
+
+
 def test_a_refusal_is_said_and_a_picture_can_be_chosen(
     open_page: OpenPage, tmp_path: object
 ) -> None:

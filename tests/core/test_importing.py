@@ -225,3 +225,9 @@ def test_a_file_is_read_where_it_lies(tmp_path: Path, folders: DatasetFolders) -
     maps = Path("/proc/self/maps")
     if maps.exists():
         assert str(folders.file("pets")) in maps.read_text()
+
+
+def test_a_name_that_is_known_brings_its_title(tmp_path: Path, folders: DatasetFolders) -> None:
+    """As where CIFAR-10 is at hand as a folder of pictures."""
+    assert import_dataset(as_zip(tmp_path, files()), "cifar10", folders).title == "CIFAR-10"
+    assert import_dataset(as_zip(tmp_path, files()), "pets", folders).title == "pets"
