@@ -6,13 +6,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from app.benchmarks.http_load import Answer, Load, percentile
+from app.benchmarks.lesson_loop import Loop, run_epoch
 from app.benchmarks.lessons import lessons_table
 from app.benchmarks.predicting import CLIENTS, FORMS
 from app.benchmarks.strokes import make_strokes
 from app.benchmarks.tables import NoPlace, write_between
+from app.benchmarks.training import Comparison, Epoch
+from app.benchmarks.training_tables import epochs_table
 from app.commands.bench import DOCUMENTS
+from app.core.dataset_sources import read_optdigits
+from models.registry import create_network
 
 ROOT = Path(__file__).parent.parent
 PROSE = "# Before\n\n<!-- {name} -->\nold\n<!-- end of {name} -->\n\nAfter.\n"
@@ -78,10 +84,11 @@ def test_strokes_are_drawn_in_a_browser(document: Path) -> None:
     assert all(re.match(r"\d", cell) for cell in row)
 
 
-def test_the_document_has_a_place_for_the_tables(tmp_path: Path) -> None:
+@pytest.mark.parametrize("subject", DOCUMENTS)
+def test_the_document_has_a_place_for_the_tables(subject: str, tmp_path: Path) -> None:
     copy = tmp_path / "benchmarks.md"
-    copy.write_text(DOCUMENTS["serve"].read_text())
-    write_between(copy, "convscope bench serve", "new")
+    copy.write_text(DOCUMENTS[subject].read_text())
+    write_between(copy, f"convscope bench {subject}", "new")
     assert "-->\n\nnew\n\n<!--" in copy.read_text()
 
 
@@ -91,6 +98,61 @@ def test_a_document_without_a_place_says_so(tmp_path: Path) -> None:
     with pytest.raises(NoPlace, match="lacks the lines"):
         write_between(path, "convscope bench serve", "new")
     assert path.read_text() == "Nothing here.\n"
+
+
+@pytest.fixture(scope="module")
+def trainings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a quick run that trains has written into a document."""
+    path = tmp_path_factory.mktemp("docs") / "benchmarks.md"
+    path.write_text(PROSE.format(name="convscope bench train"))
+    words = ["-m", "app.cli", "bench", "train", "--quick", "--write", str(path)]
+    # The lessons' loader forks a process that has threads, of which newer Pythons warn.
+    warnings = ["-W", "error", "-W", "ignore:This process:DeprecationWarning"]
+    command = [sys.executable, *warnings, *words]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    return path
+
+
+def test_each_lesson_s_loop_is_measured_beside_ours(trainings: Path) -> None:
+    rows = read_table(trainings, "An epoch")
+    assert [row[:3] for row in rows if row[1].startswith("lesson")] == [
+        ["`convnet-revisited`", "lesson 000", "100"],
+        ["`simple-cnn`", "lesson 003", "64"],
+    ]
+    for network, batch in (("`convnet-revisited`", "100"), ("`simple-cnn`", "64")):
+        sizes = [row[2] for row in rows if row[0] == network and row[1].startswith("ours")]
+        assert {batch, "256"} <= set(sizes)
+    assert all(re.search(r"\d", cell) for row in rows for cell in row[3:])
+
+
+def test_the_time_to_99_percent_is_told_or_that_it_was_not_reached(trainings: Path) -> None:
+    (row,) = read_table(trainings, "Time to 99 % of the validation images")
+    assert "not 99%" in row[3]  # optdigits are too few for that
+    assert all(re.match(r"\d+\.\d\d s", cell) for cell in row[4:])
+
+
+def test_ratios_and_rates_follow_from_the_seconds() -> None:
+    loop = Loop("000", "convnet-revisited", 100, 0.01)
+    one = Comparison(loop, 5000, Epoch(10, 0.95), {64: Epoch(4, 0.99)}, "float32, channels_last")
+    lesson, ours = (
+        [c.strip() for c in line.split("|")[4:-1]] for line in epochs_table([one]).splitlines()[2:]
+    )
+    assert lesson == ["10.00 s", "500", "1 / 1.0", "95.00%"]
+    assert ours == ["4.00 s", "1,250", "1 / 2.5", "99.00%"]
+
+
+def test_the_lesson_s_loop_is_torch_s_own_steps() -> None:
+    loop, training = Loop("000", "simple-cnn", 1437, 0.01), read_optdigits("train")
+    network, expected = (create_network("simple-cnn") for _ in range(2))
+    expected.load_state_dict(network.state_dict())
+    run_epoch(loop, network, training)
+    optimizer = torch.optim.Adam(expected.parameters(), lr=0.01)
+    logits = expected(training.images / 255)
+    torch.nn.functional.cross_entropy(logits, training.labels).backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
+    for one, two in zip(network.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-3)
 
 
 def test_percentiles_are_values_that_were_measured() -> None:

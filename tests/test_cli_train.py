@@ -1,4 +1,9 @@
 import json
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +13,12 @@ from app.core.checkpoints import load_network, read_card
 from app.core.dataset_files import DatasetFolders
 from app.core.datasets import load_split
 from app.core.evaluating import evaluate
+from app.core.events import State
 from app.core.recipes import Recipe
+from app.core.states import decode_state, encode_state
+from app.core.training import train
 
+UNFINISHED = "mine.unfinished.safetensors"
 TINY = ["--network", "convnet-revisited", "--dataset", "optdigits", "--epochs", "1"]
 
 
@@ -81,6 +90,100 @@ def test_drawings_are_noted_on_the_card(trained: Path, capsys: pytest.CaptureFix
     assert {"thin", "thick", "photographed", "off-centre"} <= drawings.keys()
     assert all(0 <= accuracy <= 1 for accuracy in drawings.values())
     assert "photographed" in capsys.readouterr().out
+
+
+LONGER = [*TINY, "--epochs", "3", "--augmentation", "affine"]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a model whose training nobody interrupted."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert main(["train", *LONGER, "--name", "mine", "--out", str(folder)]) == 0
+    return folder
+
+
+def start_and_end(folder: Path, ending: signal.Signals, *words: str) -> tuple[int, str]:
+    """Start that training as a process, and end it in the middle of its second epoch."""
+    command = [sys.executable, "-m", "app.cli", "train", *LONGER, "--name", "mine", *words]
+    root = Path(__file__).parent.parent
+    process = subprocess.Popen(
+        [*command, "--out", str(folder)], cwd=root, stdout=subprocess.PIPE, text=True
+    )
+    while not (folder / UNFINISHED).exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(ending)
+    printed, _ = process.communicate()
+    assert not (folder / "mine.json").exists()
+    return process.returncode, printed
+
+
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_training_goes_on_to_the_same_file(
+    ending: signal.Signals, whole: Path, tmp_path: Path
+) -> None:
+    start_and_end(tmp_path, ending)
+    assert main(["train", "--resume", "mine", "--out", str(tmp_path)]) == 0
+    weights = [(folder / "mine.safetensors").read_bytes() for folder in (whole, tmp_path)]
+    assert weights[0] == weights[1]
+    cards = [read_card(folder / "mine.json") for folder in (whole, tmp_path)]
+    times = [card.metrics.pop("seconds") for card in cards]
+    assert all(seconds > 0 for seconds in times)
+    assert cards[0] == cards[1]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.json", "mine.safetensors"]
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    status, printed = start_and_end(tmp_path, signal.SIGINT, "--no-test")
+    assert status == 130
+    assert f"convscope train --resume mine --out {tmp_path} --no-test goes on" in printed
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path) -> Path:
+    """The folder of a training that has done one of its three epochs."""
+    recipe = Recipe("convnet-revisited", "optdigits", epochs=3)
+    events = train(recipe, DatasetFolders(Path("/nonexistent"), Path("/nonexistent")))
+    state = next(event for event in events if isinstance(event, State))
+    (tmp_path / UNFINISHED).write_bytes(encode_state(state))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["--resume", "yours"], "There is no interrupted training called 'yours'"),
+        (["--resume", "mine", "--seed", "3"], "'mine' was interrupted with another recipe"),
+        (["--resume", "mine", "models/weights/digits.json"], "with another recipe"),
+    ],
+)
+def test_what_can_not_go_on_is_refused_in_one_sentence(
+    words: list[str], answer: str, interrupted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = (interrupted / UNFINISHED).read_bytes()
+    assert main(["train", *words, "--out", str(interrupted)]) == 1
+    assert answer in capsys.readouterr().err
+    assert (interrupted / UNFINISHED).read_bytes() == kept
+
+
+def test_a_state_of_another_version_is_refused(
+    interrupted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = interrupted / UNFINISHED
+    state = decode_state(path.read_bytes())
+    path.write_bytes(encode_state(replace(state, version="convscope 0.0.1, torch 2.0")))
+    assert main(["train", "--resume", "mine", "--out", str(interrupted)]) == 1
+    assert "made by convscope 0.0.1, torch 2.0" in capsys.readouterr().err
+
+
+def test_starting_anew_says_what_will_be_lost(
+    interrupted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["train", *TINY, "--name", "mine", "--no-test", "--out", str(interrupted)])
+    said = capsys.readouterr().out
+    assert f"{UNFINISHED} is replaced after the first epoch" in said
+    assert f"convscope train --resume mine --out {interrupted} --no-test" in said
 
 
 @pytest.mark.parametrize(

@@ -4,24 +4,20 @@ import os
 import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
+
+from app.core.devices import processor_name
 
 
 def describe_machine() -> dict[str, str]:
     """Processor, memory and the versions of what computes."""
     return {
         "Date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "Processor": f"{_processor()}, {_cores()} cores",
+        "Processor": f"{processor_name()}, {_cores()} cores",
         "Memory": _memory(),
         "System": _system(),
         "Python": platform.python_version(),
         "PyTorch": version("torch"),
     }
-
-
-def _processor() -> str:
-    names = [line for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
-    return names[0].partition(":")[2].strip() if names else platform.processor() or "unknown"
 
 
 def _cores() -> int:
@@ -45,10 +41,3 @@ def _system() -> str:
         return f"{platform.freedesktop_os_release()['PRETTY_NAME']}, {kernel}"
     except (OSError, KeyError):
         return kernel
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text().splitlines()
-    except OSError:
-        return []

@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from app.benchmarks.drawing import NotMeasured, measure_strokes
@@ -19,9 +20,14 @@ from app.benchmarks.tables import (
     strokes_table,
     write_between,
 )
+from app.settings import read_settings
 
 _DOCS = Path(__file__).parent.parent.parent / "docs"
-DOCUMENTS = {"serve": _DOCS / "benchmarks.md", "lessons": _DOCS / "seeds.md"}
+DOCUMENTS = {
+    "serve": _DOCS / "benchmarks.md",
+    "train": _DOCS / "benchmarks.md",
+    "lessons": _DOCS / "seeds.md",
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -73,12 +79,38 @@ def bench_serve(quick: bool) -> str:
     return "\n\n".join(f"### {title}\n\n{part}" for title, part in parts.items())
 
 
+def bench_train(quick: bool) -> str:
+    """Epochs beside the lessons' own, and the time to 99 %."""
+    # They import torchvision, which takes seconds that no other benchmark needs.
+    from app.benchmarks.training import ROUNDS, SPRINT, compare_epochs, sprint
+    from app.benchmarks.training_tables import epochs_table, sprint_table
+
+    folders, dataset = read_settings().dataset_folders, "optdigits" if quick else "mnist"
+    comparisons = []
+    for one in compare_epochs(dataset, folders, 1 if quick else ROUNDS):
+        say(f"{one.loop.network}: {one.lesson.seconds:.1f} s an epoch by the lesson's loop.")
+        comparisons.append(one)
+    say("Training to 99 %.")
+    fast = sprint(replace(SPRINT, dataset=dataset), folders)
+    facts = {"Command": f"`{_command()}`", "Data set": dataset, **describe_machine()}
+    parts = {
+        "Machine that trained": facts_table(facts),
+        "An epoch": epochs_table(comparisons),
+        "Time to 99 % of the validation images": sprint_table(fast),
+    }
+    return "\n\n".join(f"### {title}\n\n{part}" for title, part in parts.items())
+
+
 def list_lessons(quick: bool) -> str:
     """What the lessons say of their networks, and what the shipped cards say."""
     return lessons_table()
 
 
-SUBJECTS: dict[str, Callable[[bool], str]] = {"serve": bench_serve, "lessons": list_lessons}
+SUBJECTS: dict[str, Callable[[bool], str]] = {
+    "serve": bench_serve,
+    "train": bench_train,
+    "lessons": list_lessons,
+}
 
 
 def _strokes(address: str, count: int) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from app.core.cards import card_of_run, with_test
-from app.core.checkpoints import load_network, save_model
+from app.core.checkpoints import load_network, save_model, write_atomically
 from app.core.dataset_files import DatasetFolders
 from app.core.datasets import find_dataset, load_split
 from app.core.evaluating import evaluate
-from app.core.events import BatchDone, EpochDone, Event, Finished, Started
+from app.core.events import BatchDone, EpochDone, Event, Finished, Started, State
 from app.core.recipes import BadRecipe, Recipe, list_optimizers, list_schedules
+from app.core.states import UnusableState, decode_state, encode_state
 from app.core.training import train
 from app.settings import read_settings
 from models.registry import ModelCard, list_networks
@@ -48,6 +51,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     keys = parser.add_argument_group("keys of the recipe", "They overrule those in the file.")
     for key, option in RECIPE_OPTIONS.items():
         keys.add_argument(f"--{key.replace('_', '-')}", dest=key, **option)
+    parser.add_argument(
+        "--resume",
+        metavar="NAME",
+        help="go on with the interrupted training of that name, after its last finished epoch; "
+        "it keeps its recipe",
+    )
     parser.add_argument("--name", help="the model's name; the network's unless given")
     parser.add_argument("--out", type=Path, help="the folder to write to; <data>/models else")
     parser.add_argument(
@@ -58,24 +67,68 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, write the model's weights and card, and say how good it is."""
     settings, console = read_settings(), Console()
-    folders = settings.dataset_folders
-    recipe = read_recipe(options)
-    finished = _watch(recipe, folders, console)
-    folder = options.out or settings.data_dir / "models"
-    card = card_of_run(
-        recipe, finished, options.name or recipe.network, find_dataset(recipe.dataset, folders)
-    )
+    folders, folder = settings.dataset_folders, options.out or settings.data_dir / "models"
+    state = _read_state(options, folder)
+    recipe = state.recipe if state else read_recipe(options)
+    name = options.resume or options.name or recipe.network
+    kept = _state_path(folder, name)
+    way_on = f"{_command_to_resume(name, options)} goes on after the last epoch that was kept."
+    if kept.exists() and not state:
+        _say(console, f"{kept} is replaced after the first epoch; else {way_on}")
+    try:
+        finished = _watch(train(recipe, folders, state), kept, console)
+    except KeyboardInterrupt:
+        _say(console, f"Interrupted: {way_on}" if kept.exists() else "Interrupted at the start.")
+        raise
+    card = card_of_run(recipe, finished, name, find_dataset(recipe.dataset, folders))
     path = save_model(folder, card, finished.weights)
     if not options.no_test:
         card = _tested(card, folder, folders)
         path = save_model(folder, card, finished.weights)
         console.print(f"Test accuracy {card.metrics['test_accuracy']:.2%}")
+    kept.unlink()
     console.print(f"Wrote {path}")
 
 
-def read_recipe(options: argparse.Namespace) -> Recipe:
+def _say(console: Console, words: str) -> None:
+    """Print a sentence that holds a command, in one line, so that it can be copied."""
+    console.print(words, soft_wrap=True, markup=False, highlight=False)
+
+
+def _read_state(options: argparse.Namespace, folder: Path) -> State | None:
+    """The state to go on from, if one is asked for. Raises UnusableState and BadRecipe."""
+    if options.resume is None:
+        return None
+    path = _state_path(folder, options.resume)
+    try:
+        state = decode_state(path.read_bytes())
+    except FileNotFoundError as error:
+        raise UnusableState(
+            f"There is no interrupted training called {options.resume!r}: {path} isn't there."
+        ) from error
+    given = read_recipe(options, state.recipe if options.recipe is None else None)
+    if given != state.recipe:
+        raise UnusableState(
+            f"{options.resume!r} was interrupted with another recipe. Go on with its own by naming "
+            "none, or start anew without --resume."
+        )
+    return state
+
+
+def _state_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.unfinished.safetensors"
+
+
+def _command_to_resume(name: str, options: argparse.Namespace) -> str:
+    words = ["convscope", "train", "--resume", name]
+    words += ["--out", str(options.out)] if options.out else []
+    words += ["--no-test"] if options.no_test else []
+    return shlex.join(words)
+
+
+def read_recipe(options: argparse.Namespace, otherwise: Recipe | None = None) -> Recipe:
     """The recipe in the file, if one is named, with the keys that were given as options."""
-    values: dict[str, Any] = {}
+    values = otherwise.to_dict() if otherwise else {}
     if options.recipe:
         values = Recipe.from_json(_read_file(options.recipe)).to_dict()
     given = {key: getattr(options, key) for key in RECIPE_OPTIONS}
@@ -100,12 +153,16 @@ def _read_entry(entry: str) -> Any:  # noqa: ANN401
         raise BadRecipe(f"The augmentation {entry!r} is not JSON: {error}.") from error
 
 
-def _watch(recipe: Recipe, folders: DatasetFolders, console: Console) -> Finished:
+def _watch(events: Iterator[Event], kept: Path, console: Console) -> Finished:
+    """Show what happens and keep each state; returns the last event."""
     columns = (BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task("starting", total=1.0)
-        for event in train(recipe, folders):
+        for event in events:
             _show(event, progress, bar)
+            if isinstance(event, State):
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(kept, encode_state(event))
             if isinstance(event, Finished):
                 return event
     raise AssertionError("A training ends with Finished.")
@@ -121,7 +178,7 @@ def _show(event: Event, progress: Progress, bar: TaskID) -> None:
         progress.console.print(
             f"{event.recipe.network}: {event.parameters:,} parameters, "
             f"{event.training_images:,} images to train on and {event.validation_images:,} to "
-            f"validate with, {event.device}, {event.precision}"
+            f"validate with, {event.device}, {event.precision}, {event.layout}"
         )
     elif isinstance(event, EpochDone):
         progress.console.print(

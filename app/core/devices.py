@@ -1,13 +1,11 @@
-"""Where a network is computed, and in which numbers: the fastest that this machine offers."""
+"""Where a network is computed: the fastest that this machine offers."""
 
-import time
+import platform
+from pathlib import Path
 
 import torch
-from torch import Tensor, nn
 
 from app.core.errors import ConvScopeError
-
-CLEARLY_FASTER = 1.7
 
 
 class UnavailableDevice(ConvScopeError):
@@ -32,31 +30,9 @@ def choose_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def choose_precision(device: torch.device) -> torch.dtype:
-    """float32, or bfloat16 for autocast where that trains clearly faster.
-
-    Always the same layer is timed, not the network that is to be trained: it is large enough that
-    bfloat16 gains a factor of 3 to 5 where the device has it and loses one of about 10 where it
-    doesn't, so no load on the machine turns the choice, and the same recipe gives the same weights
-    again. Small networks hardly differ in the two, and chance would choose. No random number is
-    drawn.
-    """
-    layer = nn.Conv2d(32, 64, kernel_size=5, padding=2, device="meta").to_empty(device=device)
-    for parameter in layer.parameters():
-        nn.init.constant_(parameter, 0.01)
-    images = torch.ones(8, 32, 14, 14, device=device).to(memory_format=torch.channels_last)
-    seconds = {torch.float32: float("inf"), torch.bfloat16: float("inf")}
-    for _ in range(5):
-        for dtype in seconds:
-            seconds[dtype] = min(seconds[dtype], _time_step(layer, images, dtype))
-    faster = seconds[torch.float32] > CLEARLY_FASTER * seconds[torch.bfloat16]
-    return torch.bfloat16 if faster else torch.float32
-
-
-def _time_step(layer: nn.Module, images: Tensor, dtype: torch.dtype) -> float:
-    start = time.perf_counter()
-    with torch.autocast(images.device.type, dtype=dtype, enabled=dtype != torch.float32):
-        loss = layer(images).float().mean()
-    loss.backward()
-    loss.item()  # waits for a GPU to finish
-    return time.perf_counter() - start
+def processor_name() -> str:
+    """What this machine's processor is called."""
+    facts = Path("/proc/cpuinfo")
+    lines = facts.read_text().splitlines() if facts.is_file() else []
+    names = [line for line in lines if line.startswith("model name")]
+    return names[0].partition(":")[2].strip() if names else platform.processor() or "unknown"

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from app.core.recipes import Recipe
+from app.core.tuning import Tuning
 
 
 @dataclass(frozen=True)
 class Started:
     """The images are in memory and the first batch is about to be trained.
 
-    ``precision`` is "float32" or "bfloat16", whichever trains faster on ``device``.
+    ``precision`` is "float32" or "bfloat16" and ``layout`` "channels_last" or "contiguous_format",
+    whichever train faster on ``device``.
     """
 
     recipe: Recipe
@@ -20,6 +22,7 @@ class Started:
     validation_images: int
     device: str
     precision: str
+    layout: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,25 @@ class Snapshot:
 
 
 @dataclass(frozen=True)
+class State:
+    """All that a training needs to go on after an epoch as if it had never stopped.
+
+    It goes back into ``train``, in another process if need be; states.py makes a file of it.
+    ``epochs`` are those that are done, ``best`` the one that validated best. ``learner`` holds the
+    learner's tensors. ``version`` says what made it.
+    """
+
+    version: str
+    recipe: Recipe
+    tuning: Tuning
+    training_images: int
+    epochs: tuple[EpochDone, ...]
+    seconds: float
+    best: Snapshot
+    learner: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
 class Finished:
     """The end of a run, with the weights of the epoch that validated best."""
 
@@ -67,4 +89,4 @@ class Finished:
     weights: dict[str, Tensor]
 
 
-Event = Started | BatchDone | EpochDone | Snapshot | Finished
+Event = Started | BatchDone | EpochDone | Snapshot | State | Finished

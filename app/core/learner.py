@@ -1,20 +1,24 @@
 """What changes while a network is trained, and the one step that changes it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from app.core.augmenting import create_augmentation
 from app.core.averaging import Average
 from app.core.dataset_files import Split
-from app.core.devices import choose_device, choose_precision
+from app.core.devices import choose_device
 from app.core.evaluating import Evaluation, evaluate, to_input
 from app.core.events import Started
 from app.core.recipes import Recipe, create_optimizer, find_schedule
+from app.core.reordering import pool_first
+from app.core.tuning import DEFAULT, IMAGES, Tuning, find_tuning
 from models.registry import blank_card, create_network
 from models.whitening import WhiteningConv2d
 
@@ -36,21 +40,30 @@ class Learner:
         self.augment = create_augmentation(recipe.augmentation)
         self.shuffling = torch.Generator().manual_seed(recipe.seed)
         self.chance = torch.Generator(self.device).manual_seed(recipe.seed)
+        self.schedule = find_schedule(recipe.schedule)
         self.steps = 0
         with self._seeded():
-            network = create_network(recipe.network)
-        self._whiten(network)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = Average(self.network, AVERAGING)
-        self.optimizer = create_optimizer(recipe, self.network)
-        self.schedule = find_schedule(recipe.schedule)
-        self.precision = choose_precision(self.device)
+            self.network = create_network(recipe.network).to(self.device).train()
+        self._whiten()
+        self.tune(DEFAULT)
 
-    def _whiten(self, network: nn.Module) -> None:
-        inputs = to_input(self.images[:WHITENED].cpu() / 255, self.card)
-        for module in network.modules():
+    def tune(self, tuning: Tuning) -> None:
+        """Train as the tuning says; to be called before the first step."""
+        self.tuning = tuning
+        self.network.to(memory_format=tuning.memory_format)  # type: ignore[call-overload]
+        self.quick = pool_first(self.network)
+        self.average = Average(self.network, AVERAGING)
+        self.optimizer = create_optimizer(self.recipe, self.network)
+
+    def find_tuning(self, folder: Path) -> Tuning:
+        """The tuning that is the fastest here, as ``folder`` remembers it or as it is timed."""
+        inputs = to_input(self.images[:IMAGES] / 255, self.card)
+        return find_tuning(self.recipe.network, self.quick, inputs, self.labels[:IMAGES], folder)
+
+    def _whiten(self) -> None:
+        for module in self.network.modules():
             if isinstance(module, WhiteningConv2d):
-                module.fit(inputs)
+                module.fit(to_input(self.images[:WHITENED] / 255, self.card))
 
     def describe(self, validation_images: int) -> Started:
         """What to tell before the first batch."""
@@ -60,7 +73,8 @@ class Learner:
             training_images=len(self.labels),
             validation_images=validation_images,
             device=str(self.device),
-            precision=str(self.precision).removeprefix("torch."),
+            precision=self.tuning.precision,
+            layout=self.tuning.layout,
         )
 
     def shuffle(self) -> Iterator[Tensor]:
@@ -78,42 +92,91 @@ class Learner:
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self.schedule(self.progress)
         images = self.augment(self.images[indices] / 255, self.chance)
+        inputs, labels = to_input(images, self.card), self.labels[indices]
         with self._seeded():
-            loss = self._loss(to_input(images, self.card), self.labels[indices])
+            logits = self.tuning.logits(self.quick, inputs)
+        smoothing = self.recipe.label_smoothing
+        loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        self.average.update(self.network)
+        self.average.update()
         self.steps += 1
         return loss.item()
 
     def snapshot(self) -> dict[str, Tensor]:
         """A copy of the averaged weights, in torch's own memory format."""
-        state = self.average.network.state_dict()
-        return {
-            name: value.cpu().clone(memory_format=torch.contiguous_format)
-            for name, value in state.items()
-        }
+        return _copied(self.average.network.state_dict())
 
-    def _loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        self.network.train()
-        half = self.precision != torch.float32
-        with torch.autocast(self.device.type, dtype=self.precision, enabled=half):
-            logits = self.network(inputs)
-        smoothing = self.recipe.label_smoothing
-        return functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+    def state(self) -> dict[str, Tensor]:
+        """A copy of everything that changes while training, for ``restore``."""
+        kept: dict[str, Mapping[str, Any]] = {
+            "network": self.network.state_dict(),
+            "average": self.average.network.state_dict(),
+            "chance": {"order": self.shuffling.get_state(), "images": self.chance.get_state()},
+            "count": {"steps": torch.tensor(self.steps)},
+        }
+        for number, values in self.optimizer.state_dict()["state"].items():
+            kept[f"optimizer.{number}"] = values
+        return {f"{part}.{name}": v for part in kept for name, v in _copied(kept[part]).items()}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Go on as the learner would have that gave ``state``; its recipe and tuning were these.
+
+        Raises KeyError or RuntimeError for the state of another network.
+        """
+        self.network.load_state_dict(_part(state, "network"))
+        self.average.network.load_state_dict(_part(state, "average"))
+        self.shuffling.set_state(state["chance.order"])
+        self.chance.set_state(state["chance.images"])
+        self.steps = self.average.updates = int(state["count.steps"])
+        self._restore_optimizer(_part(state, "optimizer"))
+
+    def _restore_optimizer(self, state: dict[str, Tensor]) -> None:
+        whole = self.optimizer.state_dict()
+        for number, parameter in enumerate(self.network.parameters()):
+            # Fused optimizers ask that all of a parameter's numbers lie in memory as its own do.
+            whole["state"][number] = {
+                name: torch.empty_like(parameter).copy_(value)
+                if value.shape == parameter.shape
+                else value
+                for name, value in _part(state, str(number)).items()
+            }
+        self.optimizer.load_state_dict(whole)
 
     def validate(self, validation: Split) -> Evaluation:
         """Evaluate the averaged weights."""
-        return evaluate(self.average.network, validation, self.card)
+        return evaluate(pool_first(self.average.network), validation, self.card)
 
     @contextmanager
     def _seeded(self) -> Iterator[None]:
         """Initialisation and dropout know only torch's global random state: lend them a seeded one.
 
         Between two steps other code may draw from it, and it shall not notice the training either.
+        torch.manual_seed would do the same for every device there is, at a tenth of a small step.
         """
-        here = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=here):
-            torch.manual_seed(self.recipe.seed + self.steps)
+        seed, here = self.recipe.seed + self.steps, [torch.default_generator]
+        if self.device.type == "cuda":
+            here.append(torch.cuda.default_generators[self.labels.device.index])
+        elif self.device.type == "mps":
+            torch.mps.manual_seed(seed)
+        before = [generator.get_state() for generator in here]
+        for generator in here:
+            generator.manual_seed(seed)
+        try:
             yield
+        finally:
+            for generator, state in zip(here, before, strict=True):
+                generator.set_state(state)
+
+
+def _copied(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in state.items()
+    }
+
+
+def _part(state: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    start = f"{name}."
+    return {key.removeprefix(start): state[key] for key in state if key.startswith(start)}

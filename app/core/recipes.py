@@ -101,15 +101,17 @@ def find_schedule(name: str) -> Schedule:
 
 
 def _sgd(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> optim.Optimizer:
-    return optim.SGD(parameters, lr=rate, momentum=0.9, nesterov=True, weight_decay=decay)
+    return optim.SGD(
+        parameters, lr=rate, momentum=0.9, nesterov=True, weight_decay=decay, fused=True
+    )
 
 
 def _adam(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> optim.Optimizer:
-    return optim.Adam(parameters, lr=rate, weight_decay=decay)
+    return optim.Adam(parameters, lr=rate, weight_decay=decay, fused=True)
 
 
 def _adamw(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> optim.Optimizer:
-    return optim.AdamW(parameters, lr=rate, weight_decay=decay)
+    return optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
 
 
 def _cosine(progress: float) -> float:

@@ -11,9 +11,10 @@ from collections.abc import Generator, Iterator
 from app.core.dataset_files import DatasetFolders, Split
 from app.core.datasets import find_dataset, load_split, split_off
 from app.core.errors import ConvScopeError
-from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot
+from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, State
 from app.core.learner import Learner
 from app.core.recipes import BadRecipe, Recipe
+from app.core.states import UnusableState, current_version
 from models.registry import blank_card
 
 
@@ -21,28 +22,80 @@ class Diverged(ConvScopeError):
     """The loss is no longer a number; the message says what to do."""
 
 
-def train(recipe: Recipe, folders: DatasetFolders) -> Iterator[Event]:
+def train(
+    recipe: Recipe, folders: DatasetFolders, resume_from: State | None = None
+) -> Iterator[Event]:
     """Train as the recipe says, on the data set that lies in ``folders``.
 
     The same recipe gives the same weights, bit for bit, on the same processor with the same number
-    of threads. Only the train part of the data set is read. Raises BadRecipe, DatasetUnavailable,
-    UnavailableDevice and Diverged.
+    of threads, and so does going on from a state. Only the train part of the data set is read.
+    Raises BadRecipe, DatasetUnavailable, UnavailableDevice, UnusableState and Diverged.
     """
     start = time.perf_counter()
     training, validation = load_parts(recipe, folders)
     learner = Learner(recipe, training)
+    if resume_from is None:
+        learner.tune(learner.find_tuning(folders.kept))
+    else:
+        _go_on(learner, resume_from)
+        start -= resume_from.seconds
     yield learner.describe(len(validation))
-    yield Snapshot(0, learner.snapshot())
-    best: tuple[EpochDone, Snapshot] | None = None
-    for epoch in range(1, recipe.epochs + 1):
+    state = resume_from
+    if state is None:
+        yield Snapshot(0, learner.snapshot())
+    for epoch in range(len(state.epochs) + 1 if state else 1, recipe.epochs + 1):
         done = yield from _train_epoch(learner, validation, epoch)
         yield done
         snapshot = Snapshot(epoch, learner.snapshot())
         yield snapshot
-        if best is None or _rank(done) > _rank(best[0]):
-            best = done, snapshot
-    if best is not None:
-        yield _finish(*best, seconds=time.perf_counter() - start)
+        state = _note(learner, state, done, snapshot, time.perf_counter() - start)
+        yield state
+    if state is not None:
+        yield _finish(state)
+
+
+def _go_on(learner: Learner, state: State) -> None:
+    """Make the learner the one that gave the state. Raises UnusableState."""
+    if state.recipe != learner.recipe:
+        raise UnusableState(
+            "This state is that of another recipe: go on with that one, or start anew."
+        )
+    if state.version != current_version():
+        raise UnusableState(
+            f"This state was made by {state.version}, and this is {current_version()}, which would "
+            "come to other weights. Go on with the former, or start the training anew."
+        )
+    if state.training_images != len(learner.labels):
+        raise UnusableState(
+            f"{learner.recipe.dataset} is no longer the data set that this training began with: it "
+            f"has {len(learner.labels)} images to train on, not {state.training_images}. Start the "
+            "training anew."
+        )
+    learner.tune(state.tuning)
+    try:
+        learner.restore(state.learner)
+    except (KeyError, RuntimeError) as error:
+        raise UnusableState(
+            f"This state doesn't fit {learner.recipe.network} ({error}). Start the training anew."
+        ) from error
+
+
+def _note(
+    learner: Learner, before: State | None, done: EpochDone, snapshot: Snapshot, seconds: float
+) -> State:
+    """The state after an epoch."""
+    epochs = before.epochs if before else ()
+    better = before is None or _rank(done) > _rank(epochs[before.best.epoch - 1])
+    return State(
+        version=current_version(),
+        recipe=learner.recipe,
+        tuning=learner.tuning,
+        training_images=len(learner.labels),
+        epochs=(*epochs, done),
+        seconds=seconds,
+        best=snapshot if better or before is None else before.best,
+        learner=learner.state(),
+    )
 
 
 def load_parts(recipe: Recipe, folders: DatasetFolders) -> tuple[Split, Split]:
@@ -92,11 +145,12 @@ def _rank(done: EpochDone) -> tuple[float, float]:
     return done.validation_accuracy, -done.validation_loss
 
 
-def _finish(done: EpochDone, snapshot: Snapshot, seconds: float) -> Finished:
+def _finish(state: State) -> Finished:
+    best = state.epochs[state.best.epoch - 1]
     return Finished(
-        epoch=done.epoch,
-        validation_accuracy=done.validation_accuracy,
-        validation_loss=done.validation_loss,
-        seconds=seconds,
-        weights=snapshot.weights,
+        epoch=best.epoch,
+        validation_accuracy=best.validation_accuracy,
+        validation_loss=best.validation_loss,
+        seconds=state.seconds,
+        weights=state.best.weights,
     )

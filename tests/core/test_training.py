@@ -10,9 +10,9 @@ from torch import nn
 from app.core.averaging import Average
 from app.core.dataset_files import DatasetFolders, Split
 from app.core.datasets import load_split
-from app.core.devices import UnavailableDevice, choose_device, choose_precision
+from app.core.devices import UnavailableDevice, choose_device
 from app.core.evaluating import evaluate, to_input
-from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, Started
+from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, Started, State
 from app.core.learner import Learner
 from app.core.recipes import Recipe, create_optimizer, find_schedule, list_optimizers
 from app.core.training import Diverged, load_parts, train
@@ -42,7 +42,7 @@ def finished(events: list[Event]) -> Finished:
 
 def test_events_come_in_the_order_of_the_work(events: list[Event]) -> None:
     batches = math.ceil((1437 - round(0.2 * 1437)) / TINY.batch_size)
-    epoch = [BatchDone] * batches + [EpochDone, Snapshot]
+    epoch = [BatchDone] * batches + [EpochDone, Snapshot, State]
     assert [type(event) for event in events] == [Started, Snapshot, *epoch, *epoch, Finished]
 
 
@@ -206,7 +206,7 @@ def test_the_average_follows_its_formula() -> None:
     average, expected = Average(network, decay=0.2), 1.0
     for n, value in enumerate(values):
         nn.init.constant_(network.weight, value)
-        average.update(network)
+        average.update()
         decay = min(0.2, (1 + n) / (10 + n))
         expected = decay * expected + (1 - decay) * value
     assert average.network.get_parameter("weight").item() == pytest.approx(expected)
@@ -216,7 +216,7 @@ def test_the_average_copies_what_is_not_trained() -> None:
     network = nn.BatchNorm1d(2)
     average = Average(network, decay=0.9)
     network(torch.randn(8, 2))
-    average.update(network)
+    average.update()
     assert average.network.get_buffer("running_mean").equal(network.get_buffer("running_mean"))
 
 
@@ -243,22 +243,3 @@ def test_a_device_that_is_not_there_is_refused_in_words() -> None:
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
     with pytest.raises(UnavailableDevice, match="Use auto or"):
         choose_device("abacus")
-
-
-def test_choosing_the_precision_draws_no_random_number() -> None:
-    torch.manual_seed(3)
-    expected = torch.rand(1)
-    torch.manual_seed(3)
-    assert choose_precision(torch.device("cpu")) in (torch.float32, torch.bfloat16)
-    assert torch.rand(1).equal(expected)
-
-
-@pytest.mark.parametrize(("half", "chosen"), [(0.9, torch.float32), (0.3, torch.bfloat16)])
-def test_bfloat16_is_chosen_where_it_is_clearly_faster(
-    half: float, chosen: torch.dtype, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def seconds(layer: object, images: object, dtype: torch.dtype) -> float:
-        return half if dtype == torch.bfloat16 else 1.0
-
-    monkeypatch.setattr("app.core.devices._time_step", seconds)
-    assert choose_precision(torch.device("cpu")) == chosen

@@ -1,0 +1,129 @@
+"""In which numbers, and in which order of memory, a network trains fastest on this machine.
+
+It is timed once for each machine and network and remembered from then on, so that the same recipe
+gives the same weights again: two ways that are about as fast differ in the last digits.
+"""
+
+import copy
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from app.core.checkpoints import write_atomically
+from app.core.devices import processor_name
+
+IMAGES = 32
+ROUNDS = 5
+CLEARLY_FASTER = 1.3
+HOPELESS = 3
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """The names of a dtype and of a memory format of torch's; bfloat16 is meant for autocast."""
+
+    precision: str = "float32"
+    layout: str = "channels_last"
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The order in which images and filters lie in memory."""
+        found: torch.memory_format = getattr(torch, self.layout)
+        return found
+
+    def logits(self, network: nn.Module, inputs: Tensor) -> Tensor:
+        """What a network of this layout makes of ``inputs``, as float32 in any case."""
+        dtype, half = getattr(torch, self.precision), self.precision != "float32"
+        inputs = inputs.contiguous(memory_format=self.memory_format)
+        with torch.autocast(inputs.device.type, dtype=dtype, enabled=half):
+            logits: Tensor = network(inputs)
+        return logits.float()
+
+
+DEFAULT = Tuning()
+_LAYOUTS = ("channels_last", "contiguous_format")
+CANDIDATES = [Tuning(*pair) for pair in product(("float32", "bfloat16"), _LAYOUTS)]
+
+
+def find_tuning(
+    name: str, network: nn.Module, inputs: Tensor, labels: Tensor, folder: Path
+) -> Tuning:
+    """The fastest tuning of a network called ``name``: the remembered one, else it is timed.
+
+    ``folder`` remembers, if it is there and can be written. Remove its files called ``.tuning-*``
+    to have everything timed again. The network, and torch's random state, stay as they are.
+    """
+    device = str(inputs.device)
+    if inputs.is_cuda:
+        device = torch.cuda.get_device_name(inputs.device)
+    case = [processor_name(), device, torch.__version__, name, *inputs.shape[1:]]
+    digest = hashlib.sha256(json.dumps(case).encode()).hexdigest()[:16]
+    path = folder / f".tuning-{digest}.json"
+    if path.is_file():
+        return Tuning(**json.loads(path.read_text()))
+    tuning = choose_tuning(network, inputs, labels)
+    if os.access(folder, os.W_OK):
+        write_atomically(path, json.dumps(asdict(tuning)).encode())
+    return tuning
+
+
+def choose_tuning(network: nn.Module, inputs: Tensor, labels: Tensor) -> Tuning:
+    """Time a few steps of each candidate in turn; anything but the default must be clearly faster.
+
+    ``inputs`` (n, channels, height, width) are on the network's device, ``labels`` are (n,).
+    """
+    with _one_thread(), torch.random.fork_rng(devices=[inputs.device] if inputs.is_cuda else []):
+        steps = {
+            tuning: partial(_time_step, _copy(network, tuning), inputs, labels, tuning)
+            for tuning in CANDIDATES
+        }
+        seconds = _fewest_seconds(steps)
+    fastest = min(seconds, key=lambda tuning: seconds[tuning])
+    return fastest if seconds[DEFAULT] > CLEARLY_FASTER * seconds[fastest] else DEFAULT
+
+
+def _fewest_seconds(steps: Mapping[Tuning, Callable[[], float]]) -> dict[Tuning, float]:
+    """The shortest time of each; who is hopelessly behind, such as bfloat16 on a processor that
+    must emulate it, isn't asked again."""
+    seconds = {tuning: step() for tuning, step in steps.items()}
+    for _ in range(ROUNDS):
+        best = min(seconds.values())
+        for tuning in [one for one in seconds if seconds[one] <= HOPELESS * best]:
+            seconds[tuning] = min(seconds[tuning], steps[tuning]())
+    return seconds
+
+
+def _copy(network: nn.Module, tuning: Tuning) -> nn.Module:
+    moved: nn.Module = copy.deepcopy(network).to(memory_format=tuning.memory_format)  # type: ignore[call-overload]
+    return moved.train()
+
+
+def _time_step(network: nn.Module, inputs: Tensor, labels: Tensor, tuning: Tuning) -> float:
+    # The time that the processor spent on this thread: other programs' work doesn't count.
+    clock = time.perf_counter if inputs.is_cuda or inputs.is_mps else time.thread_time
+    start = clock()
+    loss = functional.cross_entropy(tuning.logits(network, inputs), labels)
+    loss.backward()  # type: ignore[no-untyped-call]
+    loss.item()  # waits for a GPU to finish
+    return clock() - start
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
