@@ -19,7 +19,9 @@ export class LayerColumns extends HTMLElement {
     this.canvas = /** @type {HTMLCanvasElement} */ (this.querySelector(":scope > canvas"));
     const observer = new ResizeObserver(() => this.#layOut());
     for (const room of this.querySelectorAll(".maps")) observer.observe(room);
-    this.large = isLarge(this.columns.map((column) => column.shape));
+    // From the markup, since the columns may not be what they are to be yet.
+    const shapes = this.columns.map(({ dataset }) => (dataset.shape ?? "").split(",").map(Number));
+    this.large = isLarge(shapes);
     this.toggleAttribute("data-large", this.large);
     if (this.large) this.addEventListener("scroll", () => this.#look());
   }
@@ -38,7 +40,7 @@ export class LayerColumns extends HTMLElement {
     const column = this.columns.find((one) => one.dataset.name === name);
     if (!column) return;
     const right = column.offsetLeft + column.offsetWidth - this.clientWidth;
-    this.scrollLeft = Math.min(column.offsetLeft, Math.max(this.scrollLeft, right));
+    this.scrollTo({ left: Math.min(column.offsetLeft, Math.max(this.scrollLeft, right)) });
   }
 
   /** @returns {LayerColumn[]} the columns in view, and those just beside it */

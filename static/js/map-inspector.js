@@ -18,6 +18,10 @@ import { format, spanOf } from "./scales.js";
  */
 /** @typedef {import("./number-grid.js").NumberGrid} NumberGrid */
 
+// Rows of weights that are longer are folded, into no more than so many side by side.
+const LONG = 2048;
+const WIDEST = 160;
+
 export class MapInspector extends HTMLElement {
   connectedCallback() {
     this.map = /** @type {NumberGrid} */ (this.querySelector("number-grid.map"));
@@ -127,16 +131,18 @@ export class MapInspector extends HTMLElement {
   }
 
   /**
-   * The weights of a linear layer, a row per output.
+   * The weights of a linear layer, a row per output; long ones are folded, as no screen is so wide.
    * @param {Tensor} weights
    * @param {number} of how many rows there are
    */
   #rows({ shape: [outputs, inputs], data }, of) {
     this.#caption(`its weights: ${part(outputs, of, "rows")} of ${inputs}`);
+    const width = foldOf(inputs);
     return {
-      data, count: outputs, height: 1, width: inputs, across: 1, signed: true, group: outputs,
-      where: (/** @type {number} */ tile, /** @type {number} */ _, /** @type {number} */ x) =>
-        `output ${tile} · input ${x}`,
+      data, count: outputs, height: inputs / width, width, across: width < inputs ? 0 : 1,
+      signed: true, group: outputs,
+      where: (/** @type {number} */ tile, /** @type {number} */ y, /** @type {number} */ x) =>
+        `output ${tile} · input ${y * width + x}`,
     };
   }
 
@@ -193,6 +199,16 @@ export class MapInspector extends HTMLElement {
  */
 function filterOf({ shape, data }) {
   return { shape: [1, ...shape], data };
+}
+
+/**
+ * How many numbers of a row stand side by side: all, or of a long row a divisor of their count.
+ * @param {number} length
+ */
+function foldOf(length) {
+  if (length <= LONG) return length;
+  for (let width = WIDEST; width >= WIDEST / 4; width--) if (length % width === 0) return width;
+  return length;
 }
 
 /**
