@@ -14,6 +14,7 @@ from app.core.errors import ConvScopeError
 COMMANDS = {
     "serve": "Serve ConvScope to browsers and programs.",
     "train": "Train a network as a recipe says, and write the model.",
+    "models": "List models, and fetch weights that others have trained.",
     "data": "List, fetch and import data sets.",
     "evaluate": "Measure a model on a data set, or on drawings.",
     "predict": "Say what picture files show.",

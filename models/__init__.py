@@ -1,6 +1,7 @@
 """The networks, one file each; importing the package registers them all."""
 
 from models import (
+    alexnet,
     cifar,
     cifar_3conv,
     cifar_4conv,
@@ -9,10 +10,13 @@ from models import (
     digits,
     lenet5,
     lesson_06,
+    resnet18,
     simple_cnn,
+    vgg11,
 )
 
 __all__ = [
+    "alexnet",
     "cifar",
     "cifar_3conv",
     "cifar_4conv",
@@ -21,5 +25,7 @@ __all__ = [
     "digits",
     "lenet5",
     "lesson_06",
+    "resnet18",
     "simple_cnn",
+    "vgg11",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -31,7 +32,8 @@ class ModelCard:
     """What is known of a model: a network with weights.
 
     ``input_shape`` is (channels, height, width). ``weights`` is a file beside the card's own, or
-    None while the network is untrained; then ``recipe`` and ``metrics`` are empty.
+    None while the network is untrained; then ``recipe`` and ``metrics`` are empty. ``origin`` says
+    whose weights they are where others have trained them.
     """
 
     name: str
@@ -47,6 +49,7 @@ class ModelCard:
     recipe: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     weights: str | None = None
+    origin: str | None = None
 
     def to_json(self) -> str:
         """The card as indented JSON, as it lies beside its weights."""
@@ -78,6 +81,11 @@ OBJECTS = (
 # The means and deviations of CIFAR-10's training pictures.
 AS_CIFAR10 = Preprocessing("picture", mean=(0.4914, 0.4822, 0.4465), std=(0.247, 0.2435, 0.2616))
 
+# ImageNet's names come with weights that have learned them: until then a class is but a number.
+UNNAMED_CLASSES = tuple(f"class {number}" for number in range(1000))
+# The means and deviations of ImageNet's training pictures, as torchvision has them.
+AS_IMAGENET = Preprocessing("picture", mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+
 Network = TypeVar("Network", bound=Callable[[], nn.Module])
 _networks: dict[str, tuple[Callable[[], nn.Module], ModelCard]] = {}
 
@@ -99,12 +107,32 @@ def create_network(name: str) -> nn.Module:
     return _networks[name][0]()
 
 
+class _NotDrawn(TorchFunctionMode):
+    """Leaves ``normal_`` out: on the meta device it draws nothing, and imports half of torch."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,  # noqa: ANN401
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:  # noqa: ANN401
+        return None if func.__name__ == "normal_" else func(*args, **(kwargs or {}))
+
+
+def create_hollow_network(name: str) -> nn.Module:
+    """A network whose parameters have shapes but no numbers, and so take no memory.
+
+    Raises KeyError for a name that is not registered.
+    """
+    with torch.device("meta"), _NotDrawn():
+        return create_network(name)
+
+
 def blank_card(network: str) -> ModelCard:
     """The card of an untrained network, its parameters counted."""
-    create, card = _networks[network]
-    with torch.device("meta"):  # neither memory nor random numbers are spent on counting
-        parameters = create().parameters()
-    return replace(card, parameters=sum(p.numel() for p in parameters))
+    parameters = create_hollow_network(network).parameters()
+    return replace(_networks[network][1], parameters=sum(p.numel() for p in parameters))
 
 
 def list_networks() -> list[str]:

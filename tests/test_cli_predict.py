@@ -64,6 +64,16 @@ def test_an_unknown_model_is_told_which_there_are(
     assert all(name in error for name in ("The models are", "convnet-revisited", "digits,"))
 
 
+def test_an_untrained_network_says_so_whenever_it_predicts(
+    seven: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", seven, "--model", "resnet18"]) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(f"{seven}: class ")
+    assert "its weights are random" in said.err
+    assert "`convscope models fetch resnet18`" in said.err
+
+
 @pytest.mark.parametrize("top", ["0", "-1", "two", "1.5"])
 def test_top_is_a_whole_number(seven: str, top: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -95,7 +95,9 @@ def test_pages_load_nothing_from_another_host() -> None:
 
 def test_nothing_is_pickled() -> None:
     pickling = re.compile(
-        r"import \w*pickle|allow_pickle=True|\btorch\.(load|save)\(|import joblib"
+        r"import \w*pickle|allow_pickle=True|\btorch\.save\(|import joblib|"
+        # What torchvision publishes is read once, tensors only, and kept as safetensors.
+        r"\btorch\.load\((?!.*weights_only=True)"
     )
     modules = [name for name in SOURCES if name.startswith(("app/", "models/"))]
     assert [name for name in modules if pickling.search((ROOT / name).read_text())] == []

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from app.core.cards import notice_of
 from app.core.devices import choose_device
 from app.core.errors import ConvScopeError, UnreadableImage
 from app.core.images import read_picture
@@ -39,6 +40,8 @@ def run(options: argparse.Namespace) -> int:
     settings = read_settings()
     library = ModelLibrary(choose_device(settings.device), settings.data_dir / "models")
     model = library.get(options.model)
+    if notice := notice_of(model.card):
+        print(f"convscope: {notice}", file=sys.stderr)
     failed = 0
     for path in options.pictures:
         try:

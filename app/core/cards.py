@@ -9,6 +9,7 @@ from app.core.dataset_files import Dataset
 from app.core.errors import NotEvaluated
 from app.core.evaluating import Bin, Evaluation
 from app.core.events import Finished
+from app.core.pretrained import PRETRAINED
 from app.core.recipes import Recipe
 from models.registry import ModelCard, blank_card
 
@@ -40,6 +41,18 @@ def card_of_run(recipe: Recipe, finished: Finished, name: str, dataset: Dataset)
     )
 
 
+def notice_of(card: ModelCard) -> str | None:
+    """What must be said of a network without weights, and how it gets some; None of any other."""
+    if card.weights:
+        return None
+    trained = (
+        f"`convscope models fetch {card.network}` downloads weights that were trained on ImageNet."
+        if card.network in PRETRAINED
+        else f"`convscope train --network {card.network} --dataset {card.dataset}` trains it."
+    )
+    return f"This network is untrained: its weights are random, and so is what it says. {trained}"
+
+
 def with_test(card: ModelCard, evaluation: Evaluation) -> ModelCard:
     """The card with what was measured on the test split."""
     measured = {
@@ -55,6 +68,8 @@ def with_test(card: ModelCard, evaluation: Evaluation) -> ModelCard:
 def evaluation_of(card: ModelCard) -> Evaluation:
     """What the card tells of the test split. Raises NotEvaluated where it tells nothing."""
     metrics = card.metrics
+    if notice := notice_of(card):
+        raise NotEvaluated(f"There is nothing to measure. {notice}")
     if "test_confusion" not in metrics:
         raise NotEvaluated(
             f"{card.name} has not been measured on the test split of {card.dataset} yet: "

@@ -3,6 +3,7 @@
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -13,7 +14,7 @@ from app.core.errors import UnreadableWeights
 from models.registry import ModelCard, create_network
 
 
-def encode_weights(weights: dict[str, Tensor]) -> bytes:
+def encode_weights(weights: Mapping[str, Tensor]) -> bytes:
     """Weights by parameter name as safetensors."""
     return save({name: value.detach().cpu().contiguous() for name, value in weights.items()})
 
@@ -28,7 +29,7 @@ def decode_weights(content: bytes) -> dict[str, Tensor]:
         ) from error
 
 
-def save_model(folder: Path, card: ModelCard, weights: dict[str, Tensor]) -> Path:
+def save_model(folder: Path, card: ModelCard, weights: Mapping[str, Tensor]) -> Path:
     """Write the card as ``<name>.json`` and the weights beside it; returns the card's path.
 
     The card comes last, so that whoever finds a card finds its weights. A card that names no

@@ -22,7 +22,8 @@ class ModelLibrary:
     """Cards by name, and models by name once they are wanted.
 
     Beside the shipped models there are those whose cards lie in ``folder``, which may be added
-    while the library is open. A shipped model's name stays its own.
+    while the library is open. A shipped model's name stays its own; an untrained network, of which
+    only the architecture is shipped, gives way to weights of its name.
     """
 
     def __init__(self, device: torch.device, folder: Path | None = None) -> None:
@@ -41,7 +42,8 @@ class ModelLibrary:
 
     def loaded(self, name: str | None = None) -> Model | None:
         """What ``get`` would return at once, without reading a file."""
-        return self._models.get(self._default if name is None else name)
+        model = self._models.get(self._default if name is None else name)
+        return model if model and model.card.weights else None
 
     def get(self, name: str | None = None) -> Model:
         """The model of that name, else the default one.
@@ -49,20 +51,25 @@ class ModelLibrary:
         Raises UnknownModel, and UnreadableWeights where its weights are damaged.
         """
         name = self._default if name is None else name
-        if name not in self._cards:
+        if not self._is_trained(name):
             self._look_for_more()
         if name not in self._cards:
             names = ", ".join(self._cards)
             raise UnknownModel(f"There is no model {name!r}. The models are {names}.")
         with self._loading:
-            if name not in self._models:
-                self._models[name] = self._load(*self._cards[name])
-        return self._models[name]
+            card, folder = self._cards[name]
+            model = self._models.get(name)
+            if model is None or model.card is not card:
+                self._models[name] = model = self._load(card, folder)
+        return model
+
+    def _is_trained(self, name: str) -> bool:
+        return name in self._cards and self._cards[name][0].weights is not None
 
     def _look_for_more(self) -> None:
         paths = sorted(self._folder.glob("*.json")) if self._folder else []
         for path in paths:
-            if path.stem in self._cards:
+            if self._is_trained(path.stem):
                 continue
             try:
                 card = replace(read_card(path), name=path.stem, default=False)
@@ -74,7 +81,9 @@ class ModelLibrary:
         network = load_network(card, folder) if card.weights else _untrained(card)
         # Convolutions are a quarter faster where a pixel's channels lie side by side.
         network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return Model(card, network.to(self._device), self._device)
+        model = Model(card, network.to(self._device), self._device)
+        _ = model.weights  # Found here, by a forward pass, and not in the event loop.
+        return model
 
 
 def _untrained(card: ModelCard) -> nn.Module:

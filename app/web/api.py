@@ -20,6 +20,7 @@ from app.web.dependencies import (
     WantedModelDep,
 )
 from app.web.documenting import IMAGE, LAYERS, binary, picture_body, problems
+from app.web.picks import Picks, read_picks, take
 from app.web.schemas import (
     Card,
     EvaluationAnswer,
@@ -28,6 +29,7 @@ from app.web.schemas import (
     ModelDescription,
     PredictionAnswer,
     PredictionsAnswer,
+    describe_card,
 )
 from app.web.timing import timing_headers
 
@@ -42,7 +44,11 @@ Top = Annotated[
 ]
 Layers = Annotated[
     str | None,
-    Query(description="Only these layers, with commas between.", openapi_examples=LAYERS),
+    Query(
+        description="Only these layers, with commas between; `name:4` is the strongest 4 channels "
+        "of a layer, `name@7` channel 7.",
+        openapi_examples=LAYERS,
+    ),
 ]
 Steps = Annotated[
     bool, Query(description="Add the steps of the preparation as tensors `step:<name>`.")
@@ -58,7 +64,7 @@ async def healthz() -> Health:
 @router.get("/models", summary="List the models", tags=["models"])
 async def list_models(library: LibraryDep) -> list[Card]:
     """Every model's card, the default model's first."""
-    return [Card.model_validate(card) for card in library.cards()]
+    return [describe_card(card) for card in library.cards()]
 
 
 @router.get("/models/{model}", summary="Describe a model", tags=["models"], responses=problems(404))
@@ -119,21 +125,31 @@ async def trace(
     predictor: PredictorDep,
     layers: Layers = None,
     steps: Steps = False,
+    top: Top = None,
 ) -> Response:
     """One forward pass: a tensor per layer by its name, the prepared picture as `input`, and the
-    prediction as JSON in the metadata's `prediction`."""
-    named = [name.strip() for name in layers.split(",")] if layers else []
-    wanted = [model.layer(name).name for name in named] or [layer.name for layer in model.layers]
-    finish = partial(_trace_file, model, wanted, steps)
+    prediction as JSON in the metadata's `prediction`.
+
+    Of a layer `conv1:4` gives the 4 strongest channels (by their mean absolute activation), and
+    `conv1@7` channel 7. Then the metadata's `picked` is JSON that has, by layer, the numbers of
+    the `channels` in the tensor, and `smallest`, `largest`, `mean` and the share of `zeros` of the
+    whole layer.
+    """
+    finish = partial(_trace_file, model, read_picks(model, layers), steps, top)
     return await predictor.trace(model, _only(sources), finish)
 
 
-def _trace_file(model: Model, layers: list[str], steps: bool, traced: Traced) -> Response:
+def _trace_file(
+    model: Model, picks: Picks, steps: bool, top: int | None, traced: Traced
+) -> Response:
     trace = traced.trace
     prediction = Prediction(model.card.classes, trace.logits, trace.probabilities)
-    answer = PredictionAnswer.of(model, prediction, traced.timing.elapsed)
+    answer = PredictionAnswer.of(model, prediction, traced.timing.elapsed, top)
     metadata = {"prediction": answer.model_dump_json()}
-    tensors = {name: trace.activations[name].numpy() for name in layers}
+    values, picked = take(picks, trace.activations)
+    if picked:
+        metadata["picked"] = picked
+    tensors = {name: value.numpy() for name, value in values.items()}
     tensors["input"] = trace.input.numpy()
     if steps:
         tensors |= {f"step:{step.name}": step.pixels for step in traced.prepared.steps}

@@ -24,6 +24,7 @@ IMAGE: Examples = {"seven": {"summary": "A seven, always there", "value": exampl
 LAYERS: Examples = {
     "all": {"summary": "All layers", "value": ""},
     "two": {"summary": "Two of them", "value": "conv1,softmax"},
+    "some": {"summary": "Some channels of two", "value": "conv1:4,conv2@7"},
 }
 
 _MEANING: dict[int | str, str] = {

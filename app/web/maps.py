@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Query, Response
 from numpy.typing import NDArray
 
 from app.core.coloring import Theme
-from app.core.errors import NoFilters, UnknownChannel
+from app.core.errors import NoFilters
 from app.core.layers import Layer
 from app.core.model import Model
+from app.core.picking import check_channel
 from app.services.predictor import Traced
 from app.web.dependencies import ImagesDep, NamedModelDep, PredictorDep
 from app.web.documenting import IMAGE, LAYER, binary, problems
@@ -20,8 +21,9 @@ router = APIRouter(prefix="/api/v1/models/{model}/layers/{layer}", tags=["layers
 
 Values = NDArray[np.float32]
 
-# A PNG of more pixels than this helps nobody: that is 8,192 x 8,192.
-MAX_DRAWN = 2**26
+# A PNG of more pixels than this helps nobody: that is 8,192 x 8,192. Of numbers it is 268 MB, which
+# the server would hold twice.
+MOST = 2**26
 
 PNG = binary("image/png", "A picture whose palette is the colour scale.") | problems(404, 422)
 NPY = binary("application/octet-stream", "An array that numpy.load reads.") | problems(404, 422)
@@ -37,6 +39,7 @@ async def get_layer(
 
 LayerDep = Annotated[Layer, Depends(get_layer)]
 Channel = Annotated[int | None, Query(description="Only this channel, from 0.")]
+First = Annotated[int | None, Query(ge=1, description="Only the first so many channels.")]
 ThemeQuery = Annotated[
     Theme, Query(description="The colour scale: that of the light page or dark.")
 ]
@@ -63,10 +66,12 @@ async def filters_png(
 
 
 @router.get("/filters.npy", summary="A layer's filters", response_class=Response, responses=NPY)
-async def filters_npy(model: NamedModelDep, layer: LayerDep, channel: Channel = None) -> Response:
+async def filters_npy(
+    model: NamedModelDep, layer: LayerDep, channel: Channel = None, first: First = None
+) -> Response:
     """The weights (output channels, input channels, height, width); with `channel`, that filter's
-    kernels (input channels, height, width)."""
-    return _npy(_chosen(_weights(model, layer), layer, channel))
+    kernels (input channels, height, width); with `first`, so many filters."""
+    return _npy(_chosen(_weights(model, layer)[:first], layer, channel))
 
 
 @router.get(
@@ -143,15 +148,12 @@ def _maps(traced: Traced, layer: Layer, channel: int | None) -> Values:
 def _chosen(values: NDArray[Any], layer: Layer, channel: int | None) -> Values:
     if channel is None:
         return values
-    if not 0 <= channel < len(values):
-        raise UnknownChannel(
-            f"{layer.name} has no channel {channel}. Its channels are 0 to {len(values) - 1}."
-        )
+    check_channel(layer.name, len(values), channel)
     return np.asarray(values[channel])
 
 
 def _png(values: Values, signed: bool, theme: Theme, zoom: int) -> Response:
-    if values.size * zoom**2 > MAX_DRAWN:
+    if values.size * zoom**2 > MOST:
         raise HTTPException(
             422, "The picture would be too large. Ask for one channel, a smaller zoom, or .npy."
         )
@@ -159,4 +161,8 @@ def _png(values: Values, signed: bool, theme: Theme, zoom: int) -> Response:
 
 
 def _npy(values: Values) -> Response:
+    if values.size > MOST:
+        raise HTTPException(
+            422, f"These are {values.size:,} numbers. Ask for one channel, or for the first few."
+        )
     return Response(as_npy(values), media_type="application/octet-stream")

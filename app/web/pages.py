@@ -1,13 +1,16 @@
 """The pages: HTML for people, one template each."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.templating import Jinja2Templates
+from markupsafe import Markup, escape
 
 from app.core.augmenting import list_augmentations
+from app.core.cards import notice_of
 from app.core.coloring import SCALES
 from app.core.model import Model
 from app.web.assets import static_url
@@ -18,7 +21,15 @@ from models.registry import ModelCard
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(Path(__file__).parent.parent.parent / "templates")
-templates.env.globals.update(scales=SCALES, static=static_url)
+templates.env.globals.update(scales=SCALES, static=static_url, notice_of=notice_of)
+
+
+def coded(text: str) -> Markup:
+    """Text of ours as HTML, with what stands between `backticks` as code."""
+    return Markup(re.sub("`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+templates.env.filters["coded"] = coded
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.core.cards import evaluation_of
+from app.core.cards import evaluation_of, notice_of
 from app.core.layers import Layer
 from app.core.model import Model, Prediction
 from models.registry import ModelCard
@@ -48,6 +48,8 @@ class Card(BaseModel):
     recipe: dict[str, Any] = Field(description="how it was trained")
     metrics: dict[str, Any] = Field(description="what was measured on it")
     weights: str | None = Field(description="the weight file; null: untrained, random weights")
+    origin: str | None = Field(description="whose weights they are, where others trained them")
+    notice: str | None = Field(description="what must be said of an untrained network; else null")
 
 
 class DatasetCard(BaseModel):
@@ -160,8 +162,13 @@ class ModelDescription(Card):
     @classmethod
     def of(cls, model: Model) -> "ModelDescription":
         """Describe a loaded model."""
-        card = Card.model_validate(model.card).model_dump()
+        card = describe_card(model.card).model_dump()
         return cls(**card, layers=[describe(layer) for layer in model.layers])
+
+
+def describe_card(card: ModelCard) -> Card:
+    """A card as the API and the page tell it."""
+    return Card.model_validate(vars(card) | {"notice": notice_of(card)})
 
 
 def describe(layer: Layer) -> LayerCard:

@@ -8,6 +8,7 @@ import "./number-grid.js";
 import "./preparation-strip.js";
 import "./probability-bars.js";
 import { readView, writeView } from "./address.js";
+import { notePicked } from "./looking.js";
 import { ModelView } from "./model-view.js";
 import { Newest } from "./newest.js";
 import { installTools } from "./pad-tools.js";
@@ -54,7 +55,7 @@ let version = 0;
 async function trace() {
   const traced = version;
   const body = pad.image ? pictures.get(pad.image) : pad.bytes;
-  const target = `/api/v1/trace?model=${encodeURIComponent(view.model)}&steps=true`;
+  const target = `/api/v1/trace?model=${encodeURIComponent(view.model)}&steps=true${shown.query(view)}`;
   const response = await request(target, {
     method: "POST",
     headers: { "Content-Type": pad.image ? "image/png" : "application/octet-stream" },
@@ -71,6 +72,7 @@ async function trace() {
  */
 function paint(answer, traced) {
   const { tensors, metadata } = readSafetensors(answer);
+  notePicked(tensors, metadata);
   // Meanwhile the pad may have been cleared, or another model chosen.
   const prediction = JSON.parse(metadata.prediction);
   if (pad.empty || prediction.model !== view.model) return;
@@ -188,7 +190,7 @@ function select(layer, channel) {
 /** The server has sent another model's columns. */
 async function arrived() {
   const element = /** @type {HTMLElement} */ (document.getElementById("model-view"));
-  shown = new ModelView(element, select, setScale);
+  shown = new ModelView(element, select, setScale, () => !pad.empty && queue.push(true));
   if (shown.name !== view.model) address({ model: shown.name, layer: null, channel: null }, true);
   picker.value = shown.name;
   shown.select(view);

@@ -1,6 +1,7 @@
 // One layer as a column: its maps as tiles, and over each tile a button, so that mouse, finger,
 // keyboard and screen reader all reach it. What it paints goes to the one canvas of all columns.
 
+import { mostInColumn } from "./looking.js";
 import { devicePixels, paintFrame, paintTiles } from "./painting.js";
 import { format, palette, spanOf } from "./scales.js";
 import { colors, lineColor } from "./theme.js";
@@ -110,18 +111,21 @@ export class LayerColumn extends HTMLElement {
    * @param {number} density
    * @param {Tensor} tensor
    */
-  #paintTiles(pixels, stride, tiling, density, { data }) {
+  #paintTiles(pixels, stride, tiling, density, { data, picked }) {
     const { count, width: columns, height: rows } = this.grid;
-    this.#label(strongest(data, count, tiling.shown));
+    const maps = picked
+      ? picked.channels.slice(0, tiling.shown).map((_, place) => place)
+      : strongest(data, count, tiling.shown);
+    this.#label(picked ? maps.map((place) => picked.channels[place]) : maps);
     const { signed, lights } = this;
-    const whole = spanOf(data, signed);
-    const size = data.length / count;
-    const span = (/** @type {number} */ channel) =>
-      this.#scale === "layer" ? whole : spanOf(data, signed, channel * size, (channel + 1) * size);
+    const whole = spanOf(picked ? [picked.smallest, picked.largest] : data, signed);
+    const size = columns * rows;
+    const span = (/** @type {number} */ map) =>
+      this.#scale === "layer" ? whole : spanOf(data, signed, map * size, Math.min(data.length, (map + 1) * size));
     const layer = { data, width: columns, height: rows };
-    const scale = (/** @type {number} */ channel) => lights?.[channel] ?? span(channel);
-    const paint = (/** @type {number} */ channel) => lights?.[channel].colors ?? colors(signed);
-    paintTiles(pixels, stride, tiling, density, layer, this.channels, scale, paint);
+    const scale = (/** @type {number} */ map) => lights?.[map] ?? span(map);
+    const paint = (/** @type {number} */ map) => lights?.[map].colors ?? colors(signed);
+    paintTiles(pixels, stride, tiling, density, layer, maps, scale, paint);
     this.#describe(whole);
   }
 
@@ -135,12 +139,21 @@ export class LayerColumn extends HTMLElement {
     text.setAttribute("title", span ? `largest size: ${format(span.high)}` : "");
   }
 
-  /** Choose the tiles' size for the room that there is now. */
-  layOut() {
+  /** How many maps there are, and how many of them have a tile. */
+  get look() {
+    return { name: this.dataset.name ?? "", count: this.grid.count, shown: this.#tiling?.shown ?? 0 };
+  }
+
+  /**
+   * Choose the tiles' size for the room that there is now.
+   * @param {boolean} large whether the network is, so that a column has but some of its maps
+   */
+  layOut(large) {
     const box = { width: this.room.clientWidth, height: this.room.clientHeight };
     if (box.width === 0) return;
     this.#picture = null;
-    this.#tiling = tile(this.grid.count, this.grid, box);
+    const { count, width, height } = this.grid;
+    this.#tiling = tile(large ? Math.min(count, mostInColumn(width * height)) : count, this.grid, box);
     this.#tiles.style.setProperty("width", `${extent(this.#tiling).width}px`);
     this.#makeTiles();
   }
@@ -177,6 +190,7 @@ export class LayerColumn extends HTMLElement {
     this.channels = channels;
     [...this.#tiles.children].forEach((button, place) => {
       const channel = channels[place];
+      button.toggleAttribute("hidden", channel === undefined);
       const what = this.shape.length === 3 ? `channel ${channel}` : `${this.shape[0]} units`;
       button.setAttribute("data-channel", String(channel));
       button.setAttribute("aria-label", `${this.dataset.name}, ${what}`);

@@ -1,7 +1,8 @@
 // The card below the network: one map enlarged, with the filter that made it, or a whole layer.
 
 import { grid } from "./layer-column.js";
-import { format } from "./scales.js";
+import { channelOf } from "./looking.js";
+import { format, spanOf } from "./scales.js";
 
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
 /**
@@ -17,6 +18,10 @@ import { format } from "./scales.js";
  */
 /** @typedef {import("./number-grid.js").NumberGrid} NumberGrid */
 
+// Rows of weights that are longer are folded, into no more than so many side by side.
+const LONG = 2048;
+const WIDEST = 160;
+
 export class MapInspector extends HTMLElement {
   connectedCallback() {
     this.map = /** @type {NumberGrid} */ (this.querySelector("number-grid.map"));
@@ -30,7 +35,8 @@ export class MapInspector extends HTMLElement {
    * @param {Layer} seen.layer
    * @param {number | null} seen.channel null for the whole layer
    * @param {Map<string, Tensor> | null} seen.tensors the newest trace, null before the first
-   * @param {Tensor | null} seen.weights the layer's filters, null where it has none
+   * @param {Tensor | null} seen.weights the layer's filters, or the first or the channel's own;
+   *   null where it has none
    * @param {"map" | "layer"} seen.scale
    */
   show({ layer, channel, tensors, weights, scale }) {
@@ -38,11 +44,12 @@ export class MapInspector extends HTMLElement {
     this.channel = channel;
     const shape = grid(layer.output_shape);
     const activations = tensors?.get(layer.name) ?? null;
+    this.held = activations?.picked?.channels ?? null;
     this.#title(layer, channel, shape.count);
     this.#facts(layer, channel, activations, shape);
     this.map?.show(activations && this.#maps(layer, channel, activations, scale));
     this.source?.show(this.#sources(layer, channel, tensors, weights, scale));
-    this.querySelector(".waiting")?.toggleAttribute("hidden", !!activations);
+    this.querySelector(".waiting")?.toggleAttribute("hidden", !!tensors);
   }
 
   /**
@@ -53,15 +60,17 @@ export class MapInspector extends HTMLElement {
    */
   #maps(layer, channel, activations, scale) {
     const { count, height, width } = grid(layer.output_shape);
-    const size = height * width;
     const one = channel !== null && count > 1;
-    const data = one ? activations.data.subarray(channel * size, (channel + 1) * size) : activations.data;
+    const data = one ? channelOf(activations, channel) : activations.data;
+    if (!data) return null;
+    const { picked } = activations;
     const spatial = layer.output_shape.length === 3;
     const where = (/** @type {number} */ tile, /** @type {number} */ y, /** @type {number} */ x) =>
-      spatial ? `channel ${one ? channel : tile} · y ${y} · x ${x}` : `unit ${y * width + x}`;
+      spatial ? `channel ${one ? channel : (this.held?.[tile] ?? tile)} · y ${y} · x ${x}` : `unit ${y * width + x}`;
     return {
-      data, count: one ? 1 : count, height, width, across: 0, signed: layer.signed,
+      data, count: one ? 1 : (this.held?.length ?? count), height, width, across: 0, signed: layer.signed,
       group: scale === "map" ? 1 : count, where, length: data.length,
+      span: picked && !one ? spanOf([picked.smallest, picked.largest], layer.signed) : undefined,
     };
   }
 
@@ -74,16 +83,18 @@ export class MapInspector extends HTMLElement {
    * @param {"map" | "layer"} scale
    */
   #sources(layer, channel, tensors, weights, scale) {
-    if (weights?.shape.length === 4) return this.#filters(channel, weights, scale);
-    if (weights?.shape.length === 2) return this.#rows(weights);
+    const filters = layer.weight_shape?.[0] ?? 0;
+    if (weights?.shape.length === 4) return this.#filters(channel, weights, filters, scale);
+    if (weights?.shape.length === 3) return this.#filters(channel, filterOf(weights), 1, scale);
+    if (weights?.shape.length === 2) return this.#rows(weights, filters);
     const before = tensors?.get(layer.reads[0]);
-    if (!before || channel === null || !layer.channelwise) {
+    const data = before && channel !== null && layer.channelwise ? channelOf(before, channel) : null;
+    if (!before || !data) {
       this.#caption("");
       return null;
     }
     const [, height, width] = before.shape;
     this.#caption(`reads ${layer.reads[0]}, channel ${channel}`);
-    const data = before.data.subarray(channel * height * width, (channel + 1) * height * width);
     return {
       data, count: 1, height, width, across: 0, signed: true, group: 1,
       where: (/** @type {number} */ _, /** @type {number} */ y, /** @type {number} */ x) =>
@@ -94,18 +105,20 @@ export class MapInspector extends HTMLElement {
   /**
    * @param {number | null} channel
    * @param {Tensor} weights (filters, kernels, height, width)
+   * @param {number} of how many filters there are; of one alone it is the channel's
    * @param {"map" | "layer"} scale
    */
-  #filters(channel, { shape: [filters, kernels, height, width], data }, scale) {
+  #filters(channel, { shape: [filters, kernels, height, width], data }, of, scale) {
     const size = kernels * height * width;
     const one = channel !== null;
+    const start = of === 1 ? 0 : (channel ?? 0) * size;
     this.#caption(
       one
         ? `its filter: ${kernels === 1 ? "one kernel" : `${kernels} kernels`} of ${height} × ${width}`
-        : `all ${filters} filters, ${kernels === 1 ? "one kernel each" : `a row of ${kernels} kernels each`}`,
+        : `${part(filters, of, "filters")}, ${kernels === 1 ? "one kernel each" : `a row of ${kernels} kernels each`}`,
     );
     return {
-      data: one ? data.subarray(channel * size, (channel + 1) * size) : data,
+      data: one ? data.subarray(start, start + size) : data,
       count: one ? kernels : filters * kernels,
       height, width, signed: true,
       group: one || scale === "map" ? kernels : filters * kernels,
@@ -118,15 +131,18 @@ export class MapInspector extends HTMLElement {
   }
 
   /**
-   * The weights of a linear layer, a row per output.
+   * The weights of a linear layer, a row per output; long ones are folded, as no screen is so wide.
    * @param {Tensor} weights
+   * @param {number} of how many rows there are
    */
-  #rows({ shape: [outputs, inputs], data }) {
-    this.#caption(`its weights: ${outputs} rows of ${inputs}`);
+  #rows({ shape: [outputs, inputs], data }, of) {
+    this.#caption(`its weights: ${part(outputs, of, "rows")} of ${inputs}`);
+    const width = foldOf(inputs);
     return {
-      data, count: outputs, height: 1, width: inputs, across: 1, signed: true, group: outputs,
-      where: (/** @type {number} */ tile, /** @type {number} */ _, /** @type {number} */ x) =>
-        `output ${tile} · input ${x}`,
+      data, count: outputs, height: inputs / width, width, across: width < inputs ? 0 : 1,
+      signed: true, group: outputs,
+      where: (/** @type {number} */ tile, /** @type {number} */ y, /** @type {number} */ x) =>
+        `output ${tile} · input ${y * width + x}`,
     };
   }
 
@@ -160,15 +176,16 @@ export class MapInspector extends HTMLElement {
     const words = this.querySelector(".facts");
     if (!words) return;
     const one = channel !== null && count > 1;
-    const size = height * width;
-    const data = activations && (one ? activations.data.subarray(channel * size, (channel + 1) * size) : activations.data);
+    const data = activations && (one ? channelOf(activations, channel) : activations.data);
     const what = one ? `${height} × ${width}` : layer.output_shape.join(" × ");
-    words.replaceChildren(...facts(layer, what, data));
+    const numbers = (!one && activations?.picked) || (data && measure(data));
+    words.replaceChildren(...facts(layer, what, numbers, one ? null : (this.held ?? null)));
   }
 
   /** @param {Event} event */
   #choose(event) {
-    const { tile } = /** @type {CustomEvent} */ (event).detail;
+    const { tile: place } = /** @type {CustomEvent} */ (event).detail;
+    const tile = this.held?.[place] ?? place;
     if (this.channel !== null || !this.layer || event.target !== this.map) return;
     this.dispatchEvent(
       new CustomEvent("select", { bubbles: true, detail: { layer: this.layer.name, channel: tile } }),
@@ -177,23 +194,62 @@ export class MapInspector extends HTMLElement {
 }
 
 /**
+ * A channel's filter alone (kernels, height, width) as the only one of a layer.
+ * @param {Tensor} weights
+ */
+function filterOf({ shape, data }) {
+  return { shape: [1, ...shape], data };
+}
+
+/**
+ * How many numbers of a row stand side by side: all, or of a long row a divisor of their count.
+ * @param {number} length
+ */
+function foldOf(length) {
+  if (length <= LONG) return length;
+  for (let width = WIDEST; width >= WIDEST / 4; width--) if (length % width === 0) return width;
+  return length;
+}
+
+/**
+ * @param {number} shown
+ * @param {number} of
+ * @param {string} what
+ */
+function part(shown, of, what) {
+  return shown < of ? `the first ${shown} of ${of} ${what}` : `all ${of} ${what}`;
+}
+
+/**
+ * @param {Float32Array | Uint8Array} data
+ */
+function measure(data) {
+  let [smallest, largest, sum, silent] = [Infinity, -Infinity, 0, 0];
+  for (const value of data) {
+    smallest = Math.min(smallest, value);
+    largest = Math.max(largest, value);
+    sum += value;
+    silent += Number(value === 0);
+  }
+  return { smallest, largest, mean: sum / data.length, zeros: silent / data.length };
+}
+
+/**
  * @param {Layer} layer
  * @param {string} what
- * @param {Float32Array | Uint8Array | null} data
+ * @param {{smallest: number, largest: number, mean: number, zeros: number} | null} numbers
+ * @param {number[] | null} held the channels that are shown, where they are not all
  */
-function facts(layer, what, data) {
+function facts(layer, what, numbers, held) {
   /** @type {[string, string][]} */
   const pairs = [[layer.kind.replaceAll("_", " "), layer.summary], ["shape", what]];
-  if (data) {
-    let [low, high, sum, silent] = [Infinity, -Infinity, 0, 0];
-    for (const value of data) {
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-      sum += value;
-      silent += Number(value === 0);
-    }
-    pairs.push(["smallest", format(low)], ["largest", format(high)], ["mean", format(sum / data.length)]);
-    if (!layer.signed) pairs.push(["zeros", `${((100 * silent) / data.length).toFixed(0)} %`]);
+  if (held && held.length < layer.output_shape[0]) {
+    pairs.push(["shown", `${held.length} of ${layer.output_shape[0]}, the strongest`]);
+  }
+  if (numbers) {
+    const { smallest, largest, mean, zeros } = numbers;
+    pairs.push(["smallest", format(smallest)], ["largest", format(largest)], ["mean", format(mean)]);
+    if (!layer.signed) pairs.push(["zeros", `${(100 * zeros).toFixed(0)} %`]);
   }
   return pairs.flatMap(([name, value]) => [cell("dt", name), cell("dd", value)]);
 }

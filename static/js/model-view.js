@@ -1,5 +1,6 @@
 // The columns, the answer and the inspector of one model.
 
+import { mostOpened, wordsFor } from "./looking.js";
 import { readNpy } from "./npy.js";
 import { Refusal, request } from "./request.js";
 
@@ -14,6 +15,9 @@ const INPUT = {
   output_shape: [], weight_shape: null, reads: [], signed: false, channelwise: false,
 };
 
+// Of filters that are kept to be shown again; the largest take a megabyte each.
+const KEPT = 64;
+
 export class ModelView {
   /** @type {Map<string, Tensor> | null} */
   #tensors = null;
@@ -21,13 +25,16 @@ export class ModelView {
   #prediction = null;
   /** @type {Map<string, Promise<Tensor>>} */
   #weights = new Map();
+  /** @type {Set<string>} what of a large network was asked for last */
+  #asked = new Set();
 
   /**
    * @param {HTMLElement} element the server's markup of the model
    * @param {(layer: string | null, channel: number | null) => void} select
    * @param {(scale: "map" | "layer") => void} setScale
+   * @param {() => void} look called when something is looked at that wasn't asked for
    */
-  constructor(element, select, setScale) {
+  constructor(element, select, setScale, look) {
     this.element = element;
     const card = JSON.parse(element.querySelector("script")?.textContent ?? "{}");
     this.name = card.name;
@@ -45,11 +52,48 @@ export class ModelView {
       element.querySelector("map-inspector")
     );
     this.choose = select;
+    this.look = look;
     this.#listen(setScale);
+  }
+
+  /**
+   * What to add to a trace's address, so that it has all that is looked at and, of a large network,
+   * no more.
+   * @param {View} view
+   */
+  query(view) {
+    const top = this.bars.ranked ? `&top=${this.bars.ranked}` : "";
+    if (!this.network.large) return top;
+    this.#asked = new Set(this.#words(view));
+    return `${top}&layers=${encodeURIComponent([...this.#asked].join() || "softmax")}`;
+  }
+
+  /** @param {View} view */
+  #words(view) {
+    return wordsFor(this.network.seen.map((column) => column.look), this.#opened(view));
+  }
+
+  /** @param {View} view */
+  #missing(view) {
+    if (!this.network.large || !this.#tensors) return false;
+    return this.#words(view).some((word) => !this.#asked.has(word));
+  }
+
+  /**
+   * What the inspector shows.
+   * @param {View} view
+   */
+  #opened(view) {
+    const layer = this.layers.find((one) => one.name === view.layer && one.kind !== "softmax");
+    if (!layer) return null;
+    const count = layer.output_shape.length === 3 ? layer.output_shape[0] : 1;
+    const channel = view.channel !== null && view.channel < count ? view.channel : null;
+    return { layer, channel };
   }
 
   /** @param {(scale: "map" | "layer") => void} setScale */
   #listen(setScale) {
+    this.network.addEventListener("look", () => this.#view && this.#supplement(this.#view));
     this.network.addEventListener("click", (event) => this.#click(event));
     this.network.addEventListener("pointerover", (event) => this.#hover(event));
     this.network.addEventListener("focusin", (event) => this.#hover(event));
@@ -86,7 +130,20 @@ export class ModelView {
     this.#tensors = tensors;
     this.#prediction = prediction;
     this.repaint(view);
+    this.#supplement(view);
   }
+
+  /**
+   * Ask for what is looked at and isn't there, if anything is there at all.
+   * @param {View} view
+   */
+  #supplement(view) {
+    this.#view = view;
+    if (this.#missing(view)) this.look();
+  }
+
+  /** @type {View | null} the newest */
+  #view = null;
 
   /** @param {View} view */
   repaint(view) {
@@ -103,29 +160,41 @@ export class ModelView {
       column.toggleAttribute("data-chosen", chosen);
       column.mark(chosen ? (view.channel ?? -1) : null);
     }
+    if (view.layer) this.network.reveal(view.layer);
     void this.#inspect(view);
+    this.#supplement(view);
   }
+
+  /** How often something was inspected: filters that come late aren't shown. */
+  #turn = 0;
 
   /** @param {View} view */
   async #inspect(view) {
-    const layer = this.layers.find((one) => one.name === view.layer && one.kind !== "softmax");
-    this.inspector.hidden = !layer;
-    if (!layer) return;
-    const count = layer.output_shape.length === 3 ? layer.output_shape[0] : 1;
-    const channel = view.channel !== null && view.channel < count ? view.channel : null;
-    const seen = { layer, channel, tensors: this.#tensors, scale: view.scale };
-    this.inspector.show({ ...seen, weights: await this.#weightsOf(layer) });
+    const opened = this.#opened(view);
+    this.inspector.hidden = !opened;
+    const turn = ++this.#turn;
+    if (!opened) return;
+    const weights = await this.#weightsOf(opened.layer, opened.channel);
+    if (turn !== this.#turn) return;
+    this.inspector.show({ ...opened, tensors: this.#tensors, scale: view.scale, weights });
   }
 
   /**
+   * A layer's filters, or of many the first ones; with a channel, the filter of that one.
    * @param {Layer} layer
+   * @param {number | null} channel
    * @returns {Promise<Tensor | null>}
    */
-  async #weightsOf(layer) {
-    if (!layer.weight_shape) return null;
-    const url = `/api/v1/models/${encodeURIComponent(this.name)}/layers/${encodeURIComponent(layer.name)}/filters.npy`;
+  async #weightsOf({ name, weight_shape: shape }, channel) {
+    if (!shape) return null;
+    const [count, ...rest] = shape;
+    const most = mostOpened(rest.reduce((product, side) => product * side, 1));
+    const one = channel !== null && shape.length === 4;
+    const part = most >= count ? "" : one ? `?channel=${channel}` : `?first=${most}`;
+    const url = `/api/v1/models/${encodeURIComponent(this.name)}/layers/${encodeURIComponent(name)}/filters.npy${part}`;
     const known = this.#weights.get(url) ?? request(url).then(async (r) => readNpy(await r.arrayBuffer()));
     this.#weights.set(url, known);
+    if (this.#weights.size > KEPT) this.#weights.delete([...this.#weights.keys()][0]);
     try {
       return await known;
     } catch (error) {

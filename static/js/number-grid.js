@@ -15,6 +15,7 @@ import { extent, origin } from "./tiling.js";
  * @property {number} [length] how many numbers there are, where the last row is not full
  * @property {number} across tiles in a row; 0: as many as fit
  * @property {boolean} signed
+ * @property {import("./scales.js").Span} [span] that of all tiles together, where these aren't all
  * @property {number} group how many neighbouring tiles share a colour scale
  * @property {(tile: number, y: number, x: number) => string} where the place in words
  */
@@ -96,7 +97,8 @@ export class NumberGrid extends HTMLElement {
    * @param {Numbers} numbers
    * @returns {(tile: number) => import("./scales.js").Span}
    */
-  #spans({ data, signed, group, width, height }) {
+  #spans({ data, signed, group, count, span, width, height }) {
+    if (span && group >= count) return () => span;
     const size = width * height * group;
     const spans = Array.from({ length: Math.ceil(data.length / size) }, (_, place) =>
       spanOf(data, signed, place * size, Math.min(data.length, (place + 1) * size)),
@@ -131,7 +133,7 @@ export class NumberGrid extends HTMLElement {
       const fits = across * width - gap <= room.clientWidth && rows * height - gap <= room.clientHeight;
       if (across >= 1 && fits) return zoom;
     }
-    return numbers.count > 1 ? 3 : 1;
+    return numbers.count > 1 && numbers.width <= LARGEST ? 3 : 1;
   }
 
   /**

@@ -49,21 +49,21 @@ export function paintFrame(pixels, stride, { left, top, width, height }, color) 
 }
 
 /**
- * Paint the chosen channels of a layer as tiles.
+ * Paint maps as tiles, in the order of their places in the data.
  * @param {Uint32Array} pixels
  * @param {number} stride
  * @param {import("./tiling.js").Tiling} tiling in the page's pixels
  * @param {number} density device pixels per pixel of the page
  * @param {{data: ArrayLike<number>, width: number, height: number}} layer
- * @param {number[]} channels
- * @param {(channel: number) => import("./scales.js").Span} span
- * @param {(channel: number) => Uint32Array} colors
+ * @param {number[]} maps
+ * @param {(map: number) => import("./scales.js").Span} span
+ * @param {(map: number) => Uint32Array} colors
  */
-export function paintTiles(pixels, stride, tiling, density, layer, channels, span, colors) {
+export function paintTiles(pixels, stride, tiling, density, layer, maps, span, colors) {
   const size = layer.width * layer.height;
-  channels.forEach((channel, place) => {
-    const map = { ...layer, start: channel * size };
-    paintMap(pixels, stride, devicePixels(tiling, place, density), map, span(channel), colors(channel));
+  maps.forEach((map, place) => {
+    const numbers = { ...layer, start: map * size };
+    paintMap(pixels, stride, devicePixels(tiling, place, density), numbers, span(map), colors(map));
   });
 }
 

@@ -20,6 +20,8 @@ export class ProbabilityBars extends HTMLElement {
     this.label = this.querySelector(".answer-label");
     this.share = this.querySelector(".answer-share");
     this.rows = [...this.querySelectorAll("li")];
+    /** Of so many classes that only the most probable have a row: how many; else 0. */
+    this.ranked = Number(this.dataset.ranked ?? 0);
   }
 
   /** @param {Prediction | null} prediction null while there is nothing to predict */
@@ -27,12 +29,15 @@ export class ProbabilityBars extends HTMLElement {
     this.toggleAttribute("data-empty", !prediction);
     set(this.label, prediction?.label ?? "?");
     set(this.share, prediction ? `${percent(prediction.probability)} %` : "");
+    // Softmax keeps the order, so the n-th most probable class has the n-th largest logit.
+    const logits = this.ranked ? prediction?.logits.toSorted((a, b) => b - a) : prediction?.logits;
     this.rows?.forEach((row, place) => {
       const entry = prediction?.probabilities[place];
-      row.toggleAttribute("data-best", !!entry && entry.label === prediction?.label);
+      row.toggleAttribute("data-best", !!entry && (this.ranked ? place === 0 : entry.label === prediction?.label));
+      if (this.ranked) set(row.querySelector(".label"), entry?.label ?? "");
       row.style.setProperty("--share", String(entry?.probability ?? 0));
       set(row.querySelector(".share"), entry ? `${percent(entry.probability)} %` : "");
-      const logit = prediction ? `logit ${prediction.logits[place]}, probability ${entry?.probability}` : "";
+      const logit = prediction ? `logit ${logits?.[place]}, probability ${entry?.probability}` : "";
       row.title = logit;
     });
     this.#say(prediction);

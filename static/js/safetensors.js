@@ -1,7 +1,12 @@
 // Reads a safetensors file: 8 bytes of length, a JSON header, raw numbers. The arrays are views
 // into the answer wherever its alignment allows.
 
-/** @typedef {{shape: number[], data: Float32Array | Uint8Array}} Tensor */
+/**
+ * @typedef {object} Tensor
+ * @property {number[]} shape
+ * @property {Float32Array | Uint8Array} data
+ * @property {import("./looking.js").Picked} [picked] where it is but some channels of a layer
+ */
 
 const ARRAYS = {
   F32: Float32Array,

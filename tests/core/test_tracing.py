@@ -25,7 +25,11 @@ def trace_and_reads(network: nn.Module, *shape: int) -> tuple[Trace, dict[str, t
     return traced, {layer.name: layer.reads for layer in layers}
 
 
-@pytest.mark.parametrize("name", list_networks())
+# What is larger is held against torchvision's own, in tests/models.
+SMALL = [name for name in list_networks() if blank_card(name).parameters < 1e6]
+
+
+@pytest.mark.parametrize("name", SMALL)
 def test_every_activation_is_what_the_modules_give_by_hand(name: str) -> None:
     torch.manual_seed(1)
     network = create_network(name).eval()

@@ -1,5 +1,7 @@
 """The networks that are registered, and the cards that are shipped."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -11,6 +13,7 @@ from models.registry import (
     WEIGHTS,
     ModelCard,
     blank_card,
+    create_hollow_network,
     create_network,
     list_cards,
     list_networks,
@@ -66,6 +69,22 @@ def test_a_shipped_card_tells_of_the_network_beside_it(card: ModelCard) -> None:
 def test_a_card_survives_json(name: str) -> None:
     card = replace(blank_card(name), recipe={"epochs": 3}, metrics={"a": 0.5}, weights="x")
     assert ModelCard.from_json(card.to_json()) == card
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_counting_takes_no_memory_and_no_chance(name: str) -> None:
+    before = torch.get_rng_state()
+    network = create_hollow_network(name)
+    assert all(parameter.is_meta for parameter in network.parameters())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_listing_imports_neither_torchvision_nor_the_compiler() -> None:
+    code = (
+        "import sys; import models.registry, models; models.registry.list_cards();"
+        "assert not sys.modules.keys() & {'torchvision', 'torch._dynamo'}"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=WEIGHTS.parent.parent, check=True)
 
 
 def test_a_name_is_registered_once() -> None:

@@ -112,3 +112,25 @@ def test_an_untrained_network_is_the_same_at_every_start(monkeypatch: pytest.Mon
     one, other = (ModelLibrary(CPU).get() for _ in range(2))
     assert torch.equal(one.weights["conv1"], other.weights["conv1"])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_an_untrained_network_gives_way_to_weights_of_its_name(
+    library: ModelLibrary, tmp_path: Path
+) -> None:
+    before = library.get("resnet18")
+    assert before.card.weights is None
+    assert library.get("resnet18") is before
+    assert library.loaded("resnet18") is None  # Its weights may have come meanwhile.
+    weights = create_network("resnet18").state_dict()
+    card = replace(blank_card("resnet18"), weights="resnet18.safetensors", origin="theirs")
+    save_model(tmp_path, card, weights)
+    after = library.get("resnet18")
+    assert after.card == card
+    assert torch.equal(after.weights["conv1"], weights["conv1.weight"])
+    assert library.loaded("resnet18") is after
+    assert [one.name for one in library.cards()].count("resnet18") == 1
+
+
+def test_a_library_of_large_networks_takes_no_memory_for_them(library: ModelLibrary) -> None:
+    assert {"alexnet", "vgg11", "resnet18"} <= {card.name for card in library.cards()}
+    assert library._models == {}

@@ -13,6 +13,7 @@ from app.core.model import Model
 from app.web.examples import example_image, example_png
 from models.registry import WEIGHTS
 from tests.web import samples
+from tests.web.conftest import Refused
 
 Values = samples.Values
 
@@ -104,6 +105,21 @@ def test_filters_are_those_of_the_weight_file(api: httpx.Client, digits: Model) 
         path = layer_path(layer.name, "filters.npy")
         assert np.array_equal(array(api, path), expected)
         assert np.array_equal(array(api, path, channel=7), expected[7])
+
+
+def test_the_first_filters_can_be_had_alone(api: httpx.Client, digits: Model) -> None:
+    path = layer_path("conv3", "filters.npy")
+    assert np.array_equal(array(api, path, first=3), digits.weights["conv3"][:3].numpy())
+    assert len(array(api, path, first=10_000)) == 128
+
+
+def test_an_array_that_no_memory_should_hold_is_refused(
+    api: httpx.Client, refused: Refused
+) -> None:
+    path = "/api/v1/models/vgg11/layers/classifier.0/filters.npy"
+    detail = refused(api.get(path, timeout=120), 422)
+    assert "102,760,448 numbers" in detail
+    assert array(api, path, channel=4095).shape == (25_088,)
 
 
 def test_drawn_filters_can_be_read_back(api: httpx.Client, digits: Model) -> None:

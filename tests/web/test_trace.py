@@ -14,6 +14,7 @@ from app.core.model import Model
 from app.core.preparing import prepare
 from app.services.model_library import ModelLibrary
 from tests.web import samples
+from tests.web.conftest import Refused
 
 TRACE = "/api/v1/trace"
 GREY = {"Content-Type": "application/octet-stream"}
@@ -70,6 +71,47 @@ def test_only_the_wanted_layers_come(api: httpx.Client, digits: Model, layers: s
         assert answer.status_code == 404
         return
     assert read(answer)[0].keys() == wanted | {"input"}
+
+
+def test_only_the_wanted_channels_come_and_say_which_they_are(api: httpx.Client) -> None:
+    body = {"pixels": PIXELS.tolist()}
+    whole, _ = read(api.post(TRACE, json=body))
+    words = "conv1:3, conv2@7,conv2:2,pool2@1,pool2,fc1:99"
+    some, metadata = read(api.post(TRACE, params={"layers": words}, json=body))
+    assert some.keys() == {"conv1", "conv2", "pool2", "fc1", "input"}
+    picked = metadata["picked"]
+    assert picked.keys() == {"conv1", "conv2", "fc1"}  # All of pool2 was wanted, too.
+    for layer, told in picked.items():
+        assert np.array_equal(some[layer], whole[layer][told["channels"]])
+        assert told["smallest"] == whole[layer].min()
+        assert told["largest"] == whole[layer].max()
+        assert told["mean"] == pytest.approx(whole[layer].mean(), abs=1e-6)
+        assert told["zeros"] == pytest.approx((whole[layer] == 0).mean())
+    assert np.array_equal(some["pool2"], whole["pool2"])
+    strength = np.abs(whole["conv1"]).mean(axis=(1, 2))
+    assert picked["conv1"]["channels"] == np.argsort(-strength)[:3].tolist()
+    assert len(picked["conv2"]["channels"]) in (2, 3)
+    assert 7 in picked["conv2"]["channels"]
+    assert picked["fc1"]["channels"] == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [("conv9:3", "no layer 'conv9'"), ("conv1@16", "0 to 15"), ("conv1@", "no layer 'conv1@'")],
+)
+def test_channels_that_are_not_there_are_refused(
+    api: httpx.Client, refused: Refused, words: str, missing: str
+) -> None:
+    answer = api.post(TRACE, params={"layers": words}, json={"pixels": PIXELS.tolist()})
+    assert missing in refused(answer, 404)
+
+
+def test_of_many_classes_the_most_probable_are_enough(api: httpx.Client) -> None:
+    params: dict[str, str | int] = {"layers": "softmax", "top": 2}
+    tensors, metadata = read(api.post(TRACE, params=params, json={"pixels": PIXELS.tolist()}))
+    shares = [one["probability"] for one in metadata["prediction"]["probabilities"]]
+    assert shares == sorted(tensors["softmax"].tolist(), reverse=True)[:2]
+    assert len(metadata["prediction"]["logits"]) == 10
 
 
 def test_no_layers_means_all(api: httpx.Client, digits: Model) -> None:
