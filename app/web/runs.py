@@ -1,0 +1,128 @@
+"""The JSON API of runs: train in the background, watch, pause, cancel."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from app.core.datasets import find_dataset
+from app.core.recipes import Recipe
+from app.web.dependencies import FeedDep, SettingsDep, StoreDep, TrainerDep
+from app.web.documenting import RECIPES, RUN, binary, problems
+from app.web.schemas import RunAnswer
+
+router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
+
+RunId = Annotated[str, Path(description="A run's id.", openapi_examples=RUN)]
+
+
+@router.post("", summary="Train a network", status_code=202, responses=problems(422, 507))
+async def launch(
+    trainer: TrainerDep,
+    settings: SettingsDep,
+    response: Response,
+    recipe: Annotated[dict[str, Any], Body(openapi_examples=RECIPES)],
+    name: Annotated[
+        str | None,
+        Query(max_length=80, description="What to call the run; its network unless given."),
+    ] = None,
+) -> RunAnswer:
+    """Queues a run. Its recipe's `network` and `dataset` must be given; all else has defaults."""
+
+    def start() -> RunAnswer:
+        wanted = Recipe.from_dict(recipe)
+        find_dataset(wanted.dataset, settings.dataset_folders)
+        return RunAnswer.model_validate(trainer.launch(wanted, name or wanted.network))
+
+    run = await run_in_threadpool(start)
+    response.headers["Location"] = f"{router.prefix}/{run.id}"
+    return run
+
+
+@router.get("", summary="List the runs")
+async def list_all(store: StoreDep) -> list[RunAnswer]:
+    """All runs, the newest first."""
+    return [RunAnswer.model_validate(run) for run in await run_in_threadpool(store.all)]
+
+
+@router.get("/{run}", summary="One run", responses=problems(404))
+async def get_run(store: StoreDep, run: RunId) -> RunAnswer:
+    """Its state, its recipe, how far it is and how good."""
+    return RunAnswer.model_validate(await run_in_threadpool(store.get, run))
+
+
+async def _known(store: StoreDep, run: RunId) -> str:
+    """The id of a run that there is, before its stream begins. Raises UnknownRun."""
+    return (await run_in_threadpool(store.get, run)).id
+
+
+@router.get(
+    "/{run}/events",
+    summary="The events of a run, as they come",
+    response_class=EventSourceResponse,
+    responses=problems(404),
+)
+async def follow(
+    feed: FeedDep,
+    run: Annotated[str, Depends(_known)],
+    last_event_id: Annotated[
+        int, Header(ge=0, description="The last event that the client has seen.")
+    ] = 0,
+) -> AsyncIterator[ServerSentEvent]:
+    """All that has happened first, then each event when it comes, until the run has ended. The
+    event's name is its kind, its id its number, its data what it says."""
+    async for event in feed.follow(run, last_event_id):
+        yield ServerSentEvent(data=event.facts, event=event.kind, id=str(event.number))
+
+
+def _change(action: str, summary: str, description: str) -> None:
+    """Add one of the operations that change a run's state."""
+
+    async def change(trainer: TrainerDep, run: RunId) -> RunAnswer:
+        return RunAnswer.model_validate(await run_in_threadpool(getattr(trainer, action), run))
+
+    router.post(
+        f"/{{run}}/{action}",
+        summary=summary,
+        description=description,
+        name=f"{action}_run",
+        operation_id=f"{action}_run",
+        responses=problems(404, 409),
+    )(change)
+
+
+_change("cancel", "Cancel a run", "Ends it within a second; its snapshots stay.")
+_change("pause", "Pause a run", "Holds it after the batch that it is at.")
+_change(
+    "resume",
+    "Resume a run",
+    "A paused run goes on where it is, an interrupted one after its last finished epoch: to the "
+    "same weights, bit for bit, as if it had never stopped.",
+)
+
+
+@router.delete("/{run}", summary="Delete a run", status_code=204, responses=problems(404, 409))
+async def delete(trainer: TrainerDep, run: RunId) -> None:
+    """Forgets an ended run, its history and its snapshots."""
+    await run_in_threadpool(trainer.delete, run)
+
+
+@router.get(
+    "/{run}/snapshots/{epoch}.safetensors",
+    summary="The weights at the end of an epoch",
+    response_class=Response,
+    responses=binary("application/octet-stream", "A safetensors file.") | problems(404),
+)
+async def snapshot(
+    store: StoreDep,
+    run: RunId,
+    epoch: Annotated[
+        float,
+        Path(ge=0, description="0 is before training.", openapi_examples={"0": {"value": 0}}),
+    ],
+) -> Response:
+    """The averaged weights, as they were validated."""
+    content = await run_in_threadpool(store.snapshot, run, epoch)
+    return Response(content, media_type="application/octet-stream")
