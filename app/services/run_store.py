@@ -47,6 +47,10 @@ class UnknownRun(ConvScopeError):
     """No run has that id; the message says where they are listed."""
 
 
+class UnknownSnapshot(ConvScopeError):
+    """The run has no snapshot of that epoch."""
+
+
 @dataclass(frozen=True)
 class Run:
     """One training: its recipe, how far it is, and what came of it.
@@ -157,22 +161,29 @@ class RunStore:
             )
             return self._log(writer, run, now, state, facts)
 
-    def note(self, run: str, record: Record) -> LoggedEvent | None:
-        """Log what a run reports, and keep its weights; a state replaces the one before.
+    def note(self, run: str, *records: Record) -> list[LoggedEvent]:
+        """Log what a run reports, all of it or nothing, and keep its weights.
 
-        A state is no part of the history: None comes back.
+        A state replaces the one before, and is no part of the history that comes back.
         """
         now = _now()
         with self._writing() as writer:
-            if record.kind == "state":
-                writer.execute("REPLACE INTO states VALUES (?, ?)", (run, record.content))
-                return None
-            if record.kind == "snapshot":
-                values = (run, record.facts["epoch"], record.content)
-                writer.execute("REPLACE INTO snapshots VALUES (?, ?, NULL, ?)", values)
-            if record.kind == "epoch":
-                self._note_epoch(writer, run, record.facts)
-            return self._log(writer, run, now, record.kind, record.facts)
+            return [
+                self._log(writer, run, now, record.kind, record.facts)
+                for record in records
+                if self._keep(writer, run, record)
+            ]
+
+    def _keep(self, writer: sqlite3.Connection, run: str, record: Record) -> bool:
+        """Keep what belongs to a record; returns whether the record is one for the history."""
+        if record.kind == "state":
+            writer.execute("REPLACE INTO states VALUES (?, ?)", (run, record.content))
+        if record.kind == "snapshot":
+            values = (run, record.facts["epoch"], record.content)
+            writer.execute("REPLACE INTO snapshots VALUES (?, ?, NULL, ?)", values)
+        if record.kind == "epoch":
+            self._note_epoch(writer, run, record.facts)
+        return record.kind != "state"
 
     def finish(self, run: str, record: Record) -> LoggedEvent:
         """Log the end of a run; what it would have needed to go on is forgotten."""
@@ -194,11 +205,14 @@ class RunStore:
         """What the run needs to go on after its last finished epoch; None before the first."""
         return self._content("SELECT content FROM states WHERE run = ?", run)
 
-    def snapshot(self, run: str, epoch: float) -> bytes | None:
-        """The weights of an epoch as safetensors, if they are kept."""
-        return self._content(
-            "SELECT weights FROM snapshots WHERE run = ? AND epoch = ?", run, epoch
-        )
+    def snapshot(self, run: str, epoch: float) -> bytes:
+        """The weights of an epoch as safetensors. Raises UnknownRun and UnknownSnapshot."""
+        query = "SELECT weights FROM snapshots WHERE run = ? AND epoch = ?"
+        content = self._content(query, run, epoch)
+        if content is None:
+            self.get(run)
+            raise UnknownSnapshot(f"The run {run} has no snapshot of epoch {epoch:g}.")
+        return content
 
     def _content(self, query: str, *values: object) -> bytes | None:
         with self._reading() as reader:

@@ -1,7 +1,7 @@
 """Trains runs one after another, or several at once, and writes down what they report."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Condition, Thread
 
@@ -148,8 +148,8 @@ class Trainer:
         """Write down what a run reports until it ends, then let the next one begin."""
         end: tuple[str, str | None] | None = None
         try:
-            for record in live.events():
-                end = self._write(run, record) or end
+            for records in _grouped(live.events()):
+                end = self._write(run, records) or end
         except StorageUnavailable as error:
             live.stop()
             end = "failed", str(error)
@@ -167,8 +167,9 @@ class Trainer:
         if state != "finished":  # which is logged with what it says
             self._note_state(run, state, **({"error": error} if error else {}))
 
-    def _write(self, run: str, record: Record) -> tuple[str, str | None] | None:
-        """Log one record; returns the run's end, where it is one."""
+    def _write(self, run: str, records: list[Record]) -> tuple[str, str | None] | None:
+        """Log records at once; returns the run's end, where it is one."""
+        record = records[0]
         if record.kind == "failed":
             return "failed", record.facts["error"]
         if record.kind in ("paused", "running"):
@@ -179,9 +180,24 @@ class Trainer:
         if record.kind == "finished":
             self._listener(self._store.finish(run, record))
             return "finished", None
-        if event := self._store.note(run, record):
+        for event in self._store.note(run, *records):
             self._listener(event)
         return None
 
     def _note_state(self, run: str, state: str, **facts: object) -> None:
         self._listener(self._store.note_state(run, state, **facts))
+
+
+def _grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """An epoch, its snapshot and the state after it as one, each other record alone.
+
+    An epoch that is logged is then one that needn't be trained again, whenever the server ends.
+    """
+    group: list[Record] = []
+    for record in records:
+        group.append(record)
+        if group[0].kind != "epoch" or record.kind == "state":
+            yield group
+            group = []
+    if group:
+        yield group

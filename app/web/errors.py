@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.core import errors
-from app.services.run_store import UnknownRun
+from app.services.run_store import UnknownRun, UnknownSnapshot
 from app.services.trainer import RunConflict
 from app.web.pages import error_page
 
@@ -30,6 +30,7 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.UnknownImage: 404,
     errors.NoFilters: 404,
     UnknownRun: 404,
+    UnknownSnapshot: 404,
     RunConflict: 409,
     # The server's own troubles, which its keeper can end.
     errors.DatasetUnavailable: 503,

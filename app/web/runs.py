@@ -7,8 +7,8 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.core.datasets import find_dataset
 from app.core.recipes import Recipe
+from app.core.training import check_recipe
 from app.web.dependencies import FeedDep, SettingsDep, StoreDep, TrainerDep
 from app.web.documenting import RECIPES, RUN, binary, problems
 from app.web.schemas import RunAnswer
@@ -33,7 +33,7 @@ async def launch(
 
     def start() -> RunAnswer:
         wanted = Recipe.from_dict(recipe)
-        find_dataset(wanted.dataset, settings.dataset_folders)
+        check_recipe(wanted, settings.dataset_folders)
         return RunAnswer.model_validate(trainer.launch(wanted, name or wanted.network))
 
     run = await run_in_threadpool(start)

@@ -7,7 +7,7 @@ import pytest
 from app.core.errors import StorageUnavailable
 from app.core.event_log import Record
 from app.core.recipes import Recipe
-from app.services.run_store import RunStore, UnknownRun
+from app.services.run_store import RunStore, UnknownRun, UnknownSnapshot
 
 RECIPE = Recipe(network="simple-cnn", dataset="optdigits", epochs=3)
 EPOCH = {"train_loss": 0.5, "validation_loss": 0.4, "seconds": 1.0}
@@ -37,7 +37,8 @@ def test_what_was_written_is_there_for_the_next_server(path: Path) -> None:
     assert found.started_at
     assert not found.ended_at
     assert other.snapshot(run.id, 1) == b"weights"
-    assert other.snapshot(run.id, 2) is None
+    with pytest.raises(UnknownSnapshot, match="epoch 2"):
+        other.snapshot(run.id, 2)
     assert other.state(run.id) == b"two"
     kinds = [event.kind for event in other.events(run.id)]
     assert kinds == ["queued", "running", "epoch", "snapshot"]
@@ -72,7 +73,6 @@ def test_a_deleted_run_leaves_nothing(path: Path) -> None:
     store.note(run, Record("state", {"epoch": 0}, b"state"))
     store.delete(run)
     assert [one.id for one in store.all()] == [kept]
-    assert store.snapshot(run, 0) is None
     assert store.state(run) is None
     for ask in (store.get, store.events, store.delete):
         with pytest.raises(UnknownRun, match=run):

@@ -63,9 +63,7 @@ def children() -> list[int]:
 
 
 def weights(server: Server, run: str, epoch: int) -> bytes:
-    content = server.store.snapshot(run, epoch)
-    assert content is not None
-    return content
+    return server.store.snapshot(run, epoch)
 
 
 def test_a_queue_is_trained_in_order_and_every_event_is_told(server: Server) -> None:
@@ -123,7 +121,13 @@ def test_a_killed_process_fails_its_run_and_the_next_one_begins(server: Server) 
 
 
 def test_what_cannot_be_trained_fails_with_its_reason(server: Server) -> None:
-    recipe = Recipe(network="simple-cnn", dataset="optdigits", optimizer="sgd", learning_rate=100)
+    recipe = Recipe(
+        network="simple-cnn",
+        dataset="optdigits",
+        optimizer="sgd",
+        learning_rate=100,
+        weight_decay=100,
+    )
     run = server.trainer.launch(recipe, "wild").id
     server.wait(run, "failed", "finished")
     found = server.store.get(run)
