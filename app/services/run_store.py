@@ -142,6 +142,11 @@ class RunStore:
             writer.execute("UPDATE runs SET name = ? WHERE id = ?", (name, run))
         return self.get(run)
 
+    def note_model(self, run: str, model: str) -> None:
+        """Remember the model that was made of a run."""
+        with self._writing() as writer:
+            writer.execute("UPDATE runs SET model = ? WHERE id = ?", (model, run))
+
     def delete(self, run: str) -> None:
         """Forget a run with all its events and snapshots. Raises UnknownRun."""
         self.get(run)

@@ -46,6 +46,7 @@ RECIPES: Examples = {
         },
     },
 }
+NEW_MODEL: Examples = {"own": {"summary": "A name", "value": {"name": "my-digits"}}}
 
 _MEANING: dict[int | str, str] = {
     404: "There is no such model, layer, channel, image or run; the detail says which there are.",

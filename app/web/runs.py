@@ -1,6 +1,7 @@
 """The JSON API of runs: train in the background, watch, pause, cancel."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
@@ -9,9 +10,10 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.core.recipes import Recipe
 from app.core.training import check_recipe
-from app.web.dependencies import FeedDep, SettingsDep, StoreDep, TrainerDep
-from app.web.documenting import RECIPES, RUN, binary, problems
-from app.web.schemas import RunAnswer
+from app.services.model_maker import make_model
+from app.web.dependencies import FeedDep, LibraryDep, SettingsDep, StoreDep, TrainerDep
+from app.web.documenting import NEW_MODEL, RECIPES, RUN, binary, problems
+from app.web.schemas import Card, NewModel, RunAnswer, describe_card
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
@@ -126,3 +128,26 @@ async def snapshot(
     """The averaged weights, as they were validated."""
     content = await run_in_threadpool(store.snapshot, run, epoch)
     return Response(content, media_type="application/octet-stream")
+
+
+@router.post(
+    "/{run}/model",
+    summary="Make a model of a run",
+    status_code=201,
+    responses=problems(404, 413, 422, 507),
+)
+async def make(
+    store: StoreDep,
+    library: LibraryDep,
+    settings: SettingsDep,
+    response: Response,
+    run: RunId,
+    wanted: Annotated[NewModel, Body(openapi_examples=NEW_MODEL)],
+) -> Card:
+    """Keeps the weights of the epoch that validated best under a name of its own: a model like any
+    other from then on."""
+
+    work = partial(make_model, run, wanted.name, store, library, settings.dataset_folders)
+    card = await run_in_threadpool(work)
+    response.headers["Location"] = f"/api/v1/models/{card.name}"
+    return describe_card(card)

@@ -256,6 +256,14 @@ class RunAnswer(BaseModel):
     ended_at: str | None
 
 
+class NewModel(BaseModel):
+    """What to call a new model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="small letters, digits and hyphens", examples=["my-digits"])
+
+
 class Fault(BaseModel):
     """What is wrong with one field of a request."""
 

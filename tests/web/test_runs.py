@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import torch
 from safetensors.torch import load
 
 from models.registry import create_network
@@ -118,6 +119,34 @@ def test_its_snapshots_are_weights_of_the_network(
     for epoch in range(4):
         answer = api.get(f"/api/v1/runs/{run}/snapshots/{epoch}.safetensors").raise_for_status()
         network.load_state_dict(load(answer.content))
+
+
+def test_its_model_is_one_like_any_other(
+    api: httpx.Client, refused: Refused, finished: tuple[str, list[Event]]
+) -> None:
+    run, events = finished
+    address = f"/api/v1/runs/{run}/model"
+    answer = api.post(address, json={"name": "small-digits"})
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["Location"] == "/api/v1/models/small-digits"
+    best = max(facts["validation_accuracy"] for _, kind, facts in events if kind == "epoch")
+    assert answer.json()["metrics"]["validation_accuracy"] == best
+    assert api.get(f"/api/v1/runs/{run}").json()["model"] == "small-digits"
+    assert "small-digits" in [card["name"] for card in api.get("/api/v1/models").json()]
+    chance = torch.Generator().manual_seed(5)
+    pixels = torch.randint(0, 256, (28, 28), generator=chance)
+    body = {"pixels": pixels.tolist()}
+    found = api.post("/api/v1/predict", params={"model": "small-digits"}, json=body).json()
+    epoch = answer.json()["metrics"]["epoch"]
+    content = api.get(f"/api/v1/runs/{run}/snapshots/{epoch}.safetensors").content
+    network = create_network("simple-cnn").eval()
+    network.load_state_dict(load(content))
+    with torch.no_grad():
+        logits = network(pixels[None, None] / 255)
+    assert found["logits"] == pytest.approx(logits[0].tolist(), abs=1e-5)
+    assert "already" in refused(api.post(address, json={"name": "small-digits"}), 422)
+    assert "already" in refused(api.post(address, json={"name": "digits"}), 422)
+    assert "letters" in refused(api.post(address, json={"name": "../up"}), 422)
 
 
 def test_what_is_not_there_is_said(
