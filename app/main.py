@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # One picture is too little work for two threads; the second core serves requests.
         torch.set_num_threads(1)
         predictor = Predictor()
-        store = RunStore(settings.data_dir / "runs.sqlite")
+        store = RunStore(settings.data_dir / "runs.sqlite", settings.snapshot_bytes)
         feed = RunFeed(store)
         feed.open()
         engine = LocalEngine(settings.dataset_folders, settings.run_threads)

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
     runs_at_once: PositiveInt = 1
     run_threads: PositiveInt = 1
     resume_runs: bool = False
+    snapshot_bytes: PositiveInt = 256 * 1024 * 1024
 
     @property
     def dataset_folders(self) -> DatasetFolders:

@@ -20,6 +20,7 @@ from app.core.event_log import Record
 from app.core.recipes import Recipe
 
 STATES = ("queued", "running", "paused", "cancelled", "failed", "finished", "interrupted")
+SNAPSHOT_BYTES = 256 * 1024 * 1024
 ENDED = ("cancelled", "failed", "finished", "interrupted")
 
 _SCHEMA = """
@@ -35,7 +36,7 @@ CREATE TABLE IF NOT EXISTS events (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS snapshots (
   run TEXT NOT NULL REFERENCES runs(id) ON DELETE CASCADE, epoch REAL NOT NULL,
-  accuracy REAL, weights BLOB NOT NULL, PRIMARY KEY (run, epoch)
+  weights BLOB NOT NULL, PRIMARY KEY (run, epoch)
 );
 CREATE TABLE IF NOT EXISTS states (
   run TEXT PRIMARY KEY REFERENCES runs(id) ON DELETE CASCADE, content BLOB NOT NULL
@@ -55,8 +56,8 @@ class UnknownSnapshot(ConvScopeError):
 class Run:
     """One training: its recipe, how far it is, and what came of it.
 
-    ``metrics`` has the newest epoch's losses and accuracy and the best accuracy so far. ``model``
-    names what was made of its weights. Times are ISO 8601 in UTC.
+    ``metrics`` has the newest epoch's losses and accuracy, and the best accuracy with its epoch.
+    ``model`` names what was made of its weights. Times are ISO 8601 in UTC.
     """
 
     id: str
@@ -90,10 +91,15 @@ class LoggedEvent:
 
 
 class RunStore:
-    """The runs' database. Errors of the disk are raised as StorageUnavailable."""
+    """The runs' database. Errors of the disk are raised as StorageUnavailable.
 
-    def __init__(self, path: Path) -> None:
+    Of each run's snapshots it keeps up to ``snapshot_bytes``: the first, the best, the newest, and
+    of the others as many as there is room for, evenly spread.
+    """
+
+    def __init__(self, path: Path, snapshot_bytes: int = SNAPSHOT_BYTES) -> None:
         self._path = path
+        self._snapshot_bytes = snapshot_bytes
         self._lock = Lock()
         with _translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +191,8 @@ class RunStore:
             writer.execute("REPLACE INTO states VALUES (?, ?)", (run, record.content))
         if record.kind == "snapshot":
             values = (run, record.facts["epoch"], record.content)
-            writer.execute("REPLACE INTO snapshots VALUES (?, ?, NULL, ?)", values)
+            writer.execute("REPLACE INTO snapshots VALUES (?, ?, ?)", values)
+            self._thin(writer, run)
         if record.kind == "epoch":
             self._note_epoch(writer, run, record.facts)
         return record.kind != "state"
@@ -226,14 +233,39 @@ class RunStore:
 
     def _note_epoch(self, writer: sqlite3.Connection, run: str, facts: dict[str, Any]) -> None:
         before = self.get(run).metrics
-        accuracy = facts["validation_accuracy"]
-        metrics = {key: facts[key] for key in ("train_loss", "validation_loss")}
-        metrics |= {"validation_accuracy": accuracy}
-        metrics["best_accuracy"] = max(accuracy, before.get("best_accuracy", 0.0))
+        keys = ("train_loss", "validation_loss", "validation_accuracy")
+        metrics = {key: facts[key] for key in keys}
+        best = {"best_accuracy": facts["validation_accuracy"], "best_epoch": facts["epoch"]}
+        if before.get("best_accuracy", -1.0) >= best["best_accuracy"]:
+            best = {key: before[key] for key in best}
+        metrics |= best
         writer.execute(
             "UPDATE runs SET epoch = ?, metrics = ? WHERE id = ?",
             (facts["epoch"], json.dumps(metrics), run),
         )
+
+    def _thin(self, writer: sqlite3.Connection, run: str) -> None:
+        """Drop snapshots whose neighbours are nearest until the others are few enough."""
+        query = "SELECT epoch, length(weights) FROM snapshots WHERE run = ? ORDER BY epoch"
+        sizes: dict[float, int] = dict(tuple(row) for row in writer.execute(query, (run,)))
+        while sum(sizes.values()) > self._snapshot_bytes:
+            epochs, best = list(sizes), self._best_epoch(writer, run)
+            gaps = {
+                epochs[place]: epochs[place + 1] - epochs[place - 1]
+                for place in range(1, len(epochs) - 1)
+                if epochs[place] != best
+            }
+            if not gaps:
+                return
+            dropped = min(gaps, key=lambda epoch: gaps[epoch])
+            writer.execute("DELETE FROM snapshots WHERE run = ? AND epoch = ?", (run, dropped))
+            del sizes[dropped]
+
+    def _best_epoch(self, writer: sqlite3.Connection, run: str) -> float | None:
+        query = "SELECT metrics FROM runs WHERE id = ?"
+        metrics = json.loads(writer.execute(query, (run,)).fetchone()[0])
+        best: float | None = metrics.get("best_epoch")
+        return best
 
     def _log(
         self, writer: sqlite3.Connection, run: str, now: str, kind: str, facts: dict[str, Any]

@@ -1,5 +1,6 @@
 """The runs' database: a real file, read by other connections while it is written."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,25 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageUnavailable, match="CONVSCOPE_DATA_DIR"):
         RunStore(tmp_path / "file" / "runs.sqlite")
+
+
+def test_snapshots_are_thinned_evenly_but_for_the_first_the_best_and_the_last(path: Path) -> None:
+    store = RunStore(path, snapshot_bytes=8 * 100)
+    run = store.create(RECIPE, "long").id
+    store.note(run, Record("snapshot", {"epoch": 0}, bytes(100)))
+    for number in range(1, 41):
+        accuracy = 0.99 if number == 13 else 0.5
+        store.note(run, epoch(number, accuracy), Record("snapshot", {"epoch": number}, bytes(100)))
+    kept = [number for number in range(41) if is_kept(store, run, number)]
+    assert len(kept) == 8
+    assert {0, 13, 40} <= set(kept)
+    gaps = [after - before for before, after in pairwise(kept)]
+    assert max(gaps) <= 12
+    store.close()
+
+
+def is_kept(store: RunStore, run: str, number: int) -> bool:
+    try:
+        return len(store.snapshot(run, number)) == 100
+    except UnknownSnapshot:
+        return False
