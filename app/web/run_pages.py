@@ -12,7 +12,7 @@ from app.services.run_store import STATES, Run, RunStore
 from app.web.dependencies import LibraryDep, SettingsDep, StoreDep
 from app.web.pages import render
 from app.web.sparklines import sparkline
-from models.registry import list_cards, list_networks
+from models.registry import list_networks
 
 router = APIRouter(include_in_schema=False)
 
@@ -76,7 +76,11 @@ def runs(
         schedules=list_schedules(),
         recipe=store.get(like).recipe if like else defaults,
         defaults=defaults,
-        shipped={card.network: card.recipe for card in list_cards() if card.recipe},
+        shipped={
+            card.network: card.recipe
+            for card in library.cards()
+            if card.name == card.network and card.recipe
+        },
     )
     page = RunsPage("runs", [_line(store, run) for run in store.all()], STATES, form)
     return render(request, "_runs.html" if hx_request else "runs.html", page)
