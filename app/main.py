@@ -17,7 +17,7 @@ from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
 from app.services.trainer import Trainer
 from app.settings import Settings, read_settings
-from app.web import api, augmentations, datasets, errors, maps, pages, runs
+from app.web import api, augmentations, datasets, errors, maps, pages, run_pages, runs
 from app.web.assets import ROOT, STATIC, LastingFiles
 from app.web.documenting import DESCRIPTION, problems
 from app.web.examples import example_picture
@@ -96,6 +96,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         augmentations.router,
         runs.router,
         pages.router,
+        run_pages.router,
     ):
         app.include_router(router)
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -212,6 +213,15 @@ class RunStore:
                 "SELECT * FROM events WHERE run = ? AND number > ? ORDER BY number", (run, after)
             )
             return [LoggedEvent(**{**dict(row), "facts": json.loads(row["facts"])}) for row in rows]
+
+    def epochs(self, run: str) -> list[dict[str, Any]]:
+        """What each finished epoch reported; of one that was done again, the last report."""
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT facts FROM events WHERE run = ? AND kind = 'epoch' ORDER BY number", (run,)
+            )
+            epochs = [json.loads(row["facts"]) for row in rows]
+        return sorted({facts["epoch"]: facts for facts in epochs}.values(), key=itemgetter("epoch"))
 
     def state(self, run: str) -> bytes | None:
         """What the run needs to go on after its last finished epoch; None before the first."""

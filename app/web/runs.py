@@ -1,6 +1,9 @@
 """The JSON API of runs: train in the background, watch, pause, cancel."""
 
+import csv
+import io
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from functools import partial
 from typing import Annotated, Any
 
@@ -8,6 +11,7 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from app.core.events import EpochDone
 from app.core.recipes import Recipe
 from app.core.training import check_recipe
 from app.services.model_maker import make_model
@@ -53,6 +57,39 @@ async def list_all(store: StoreDep) -> list[RunAnswer]:
 async def get_run(store: StoreDep, run: RunId) -> RunAnswer:
     """Its state, its recipe, how far it is and how good."""
     return RunAnswer.model_validate(await run_in_threadpool(store.get, run))
+
+
+@router.patch("/{run}", summary="Rename a run", responses=problems(404, 422))
+async def rename(
+    store: StoreDep,
+    run: RunId,
+    name: Annotated[
+        str, Query(min_length=1, max_length=80, description="What to call it.", examples=["mine"])
+    ],
+) -> RunAnswer:
+    """Gives it another name; its id stays."""
+    return RunAnswer.model_validate(await run_in_threadpool(store.rename, run, name))
+
+
+@router.get(
+    "/{run}/metrics.csv",
+    summary="The epochs of a run as CSV",
+    response_class=Response,
+    responses=binary("text/csv", "A row for each finished epoch.") | problems(404),
+)
+async def metrics(store: StoreDep, run: RunId) -> Response:
+    """`epoch`, `train_loss`, `validation_loss`, `validation_accuracy` and `seconds`."""
+
+    def table() -> str:
+        store.get(run)
+        file = io.StringIO()
+        names = [field.name for field in fields(EpochDone)]
+        writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(store.epochs(run))
+        return file.getvalue()
+
+    return Response(await run_in_threadpool(table), media_type="text/csv")
 
 
 async def _known(store: StoreDep, run: RunId) -> str:
