@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from app.benchmarks.tables import table
+from app.core.pretrained import PRETRAINED
 from models.registry import ModelCard, list_cards
 
 _HEADING = (
@@ -27,6 +28,10 @@ LESSONS = {
     "simple-cnn": Lesson("003", "97.28 % after 1 epoch"),
     "lenet5": Lesson("003", "the ancestor"),
     "lesson-06": Lesson("004"),
+    "cifar": Lesson("ours"),
+    "alexnet": Lesson("003, 004"),
+    "vgg11": Lesson("003, 004"),
+    "resnet18": Lesson("003, 004"),
 }
 
 
@@ -38,7 +43,8 @@ def lessons_table() -> str:
 
 def _row(card: ModelCard, lesson: Lesson) -> list[str]:
     accuracy, metrics = card.metrics.get("test_accuracy"), card.metrics
-    untested = "not measured yet" if card.weights else "untrained"
+    untrained = "torchvision's weights" if card.name in PRETRAINED else "untrained"
+    untested = "not measured yet" if card.weights else untrained
     ours = untested if accuracy is None else f"{accuracy:.2%}".replace("%", " %")
     epochs, seconds = (str(metrics.get(key, "")) for key in ("epochs", "seconds"))
     parameters = f"{card.parameters:,}"

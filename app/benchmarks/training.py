@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from statistics import median
 
+import torch
+
 from app.benchmarks.lesson_loop import LOOPS, Loop, run_epoch
 from app.core.dataset_files import DatasetFolders
 from app.core.evaluating import evaluate
@@ -16,9 +18,14 @@ from models.registry import blank_card, create_network, list_cards
 LARGE_BATCH = 256
 ROUNDS = 3
 TARGET = 0.99
-# Found by trying; no digit of the test split was looked at.
+# The quickest of the recipes that were tried whose validation accuracy came to the target.
 SPRINT = Recipe(
-    network="convnet-revisited", dataset="mnist", epochs=1, batch_size=64, learning_rate=0.008
+    network="convnet-revisited",
+    dataset="mnist",
+    epochs=2,
+    batch_size=32,
+    learning_rate=0.005,
+    validation_share=0.0833,
 )
 
 
@@ -97,6 +104,7 @@ def _typical(epochs: list[Epoch]) -> Epoch:
 
 def _lesson_epoch(loop: Loop, recipe: Recipe, folders: DatasetFolders) -> Epoch:
     training, validation = load_parts(recipe, folders)
+    torch.manual_seed(recipe.seed)
     network = create_network(loop.network)
     seconds = run_epoch(loop, network, training)
     return Epoch(seconds, evaluate(network, validation, blank_card(loop.network)).accuracy)

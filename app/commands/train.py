@@ -75,6 +75,7 @@ def run(options: argparse.Namespace) -> None:
     way_on = f"{_command_to_resume(name, options)} goes on after the last epoch that was kept."
     if kept.exists() and not state:
         _say(console, f"{kept} is replaced after the first epoch; else {way_on}")
+    folders.kept.mkdir(parents=True, exist_ok=True)  # it remembers the tuning
     try:
         finished = _watch(train(recipe, folders, state), kept, console)
     except KeyboardInterrupt:
@@ -86,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
         card = _tested(card, folder, folders)
         path = save_model(folder, card, finished.weights)
         console.print(f"Test accuracy {card.metrics['test_accuracy']:.2%}")
-    kept.unlink()
+    kept.unlink(missing_ok=True)
     console.print(f"Wrote {path}")
 
 
