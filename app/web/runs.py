@@ -64,7 +64,13 @@ async def rename(
     store: StoreDep,
     run: RunId,
     name: Annotated[
-        str, Query(min_length=1, max_length=80, description="What to call it.", examples=["mine"])
+        str,
+        Query(
+            min_length=1,
+            max_length=80,
+            description="What to call it.",
+            openapi_examples={"mine": {"value": "My first run"}},
+        ),
     ],
 ) -> RunAnswer:
     """Gives it another name; its id stays."""
