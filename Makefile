@@ -12,6 +12,7 @@ ARGS ?=
 # What the pages load: copied out of node_modules, so that nothing comes from another host.
 VENDOR = htmx.org/dist/htmx.min.js htmx.org/dist/ext/hx-sse.min.js \
 	swagger-ui-dist/swagger-ui-bundle.js swagger-ui-dist/swagger-ui.css \
+	uplot/dist/uPlot.iife.min.js uplot/dist/uPlot.min.css \
 	@fontsource-variable/inter/files/inter-latin-wght-normal.woff2
 
 BIN = .venv/bin

@@ -6,13 +6,18 @@ from typing import TypedDict
 
 import torch
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 
 from app.core.devices import choose_device
 from app.services.image_store import ImageStore
+from app.services.local_engine import LocalEngine
 from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor
+from app.services.run_feed import RunFeed
+from app.services.run_store import RunStore
+from app.services.trainer import Trainer
 from app.settings import Settings, read_settings
-from app.web import api, augmentations, datasets, errors, maps, pages
+from app.web import api, augmentations, datasets, errors, maps, pages, run_pages, runs
 from app.web.assets import ROOT, STATIC, LastingFiles
 from app.web.documenting import DESCRIPTION, problems
 from app.web.examples import example_picture
@@ -28,6 +33,9 @@ class State(TypedDict):
     library: ModelLibrary
     predictor: Predictor
     images: ImageStore
+    store: RunStore
+    feed: RunFeed
+    trainer: Trainer
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -47,7 +55,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # One picture is too little work for two threads; the second core serves requests.
         torch.set_num_threads(1)
         predictor = Predictor()
-        yield State(settings=settings, library=library, predictor=predictor, images=images)
+        store = RunStore(settings.data_dir / "runs.sqlite", settings.snapshot_bytes)
+        feed = RunFeed(store)
+        feed.open()
+        engine = LocalEngine(settings.dataset_folders, settings.run_threads)
+        trainer = Trainer(store, engine, settings.runs_at_once, feed.tell)
+        trainer.open(settings.resume_runs)
+        yield State(
+            settings=settings,
+            library=library,
+            predictor=predictor,
+            images=images,
+            store=store,
+            feed=feed,
+            trainer=trainer,
+        )
+        await run_in_threadpool(trainer.close)
+        store.close()
         predictor.close()
 
     app = FastAPI(
@@ -70,7 +94,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         maps.router,
         datasets.router,
         augmentations.router,
+        runs.router,
         pages.router,
+        run_pages.router,
     ):
         app.include_router(router)
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")

@@ -22,6 +22,10 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     max_body_bytes: PositiveInt = 50 * 1024 * 1024
     max_pixels: PositiveInt = 16_000_000
+    runs_at_once: PositiveInt = 1
+    run_threads: PositiveInt = 1
+    resume_runs: bool = False
+    snapshot_bytes: PositiveInt = 256 * 1024 * 1024
 
     @property
     def dataset_folders(self) -> DatasetFolders:

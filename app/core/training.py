@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 
 from app.core.dataset_files import DatasetFolders, Split
 from app.core.datasets import find_dataset, load_split, split_off
+from app.core.devices import choose_device
 from app.core.errors import ConvScopeError
 from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, State
 from app.core.learner import Learner
@@ -98,8 +99,9 @@ def _note(
     )
 
 
-def load_parts(recipe: Recipe, folders: DatasetFolders) -> tuple[Split, Split]:
-    """The images that the recipe trains on and those that it holds out for validation."""
+def check_recipe(recipe: Recipe, folders: DatasetFolders) -> None:
+    """Raise BadRecipe, UnknownDataset or UnavailableDevice for what can't be trained here."""
+    choose_device(recipe.device)
     wanted, given = blank_card(recipe.network), find_dataset(recipe.dataset, folders)
     channels = wanted.input_shape[0], given.input_shape[0]
     if channels[0] != channels[1] or len(wanted.classes) != len(given.classes):
@@ -108,6 +110,11 @@ def load_parts(recipe: Recipe, folders: DatasetFolders) -> tuple[Split, Split]:
             f"{len(wanted.classes)} classes; {recipe.dataset} has {channels[1]} and "
             f"{len(given.classes)}."
         )
+
+
+def load_parts(recipe: Recipe, folders: DatasetFolders) -> tuple[Split, Split]:
+    """The images that the recipe trains on and those that it holds out for validation."""
+    check_recipe(recipe, folders)
     training = load_split(recipe.dataset, "train", folders)
     training, validation = split_off(training, recipe.validation_share, recipe.seed)
     if not len(training) or not len(validation):
@@ -128,6 +135,7 @@ def _train_epoch(
         rate = len(indices) / (time.perf_counter() - before)
         yield BatchDone(epoch, batch, learner.batches, learner.progress, loss, rate)
     evaluation = learner.validate(validation)
+    _insist_on_a_number(evaluation.loss, learner)
     seconds = time.perf_counter() - start
     average = total / len(learner.labels)
     return EpochDone(epoch, average, evaluation.loss, evaluation.accuracy, seconds)

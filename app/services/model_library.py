@@ -1,21 +1,27 @@
 """The models that there are, loaded when they are first asked for."""
 
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from app.core.checkpoints import load_network, read_card
-from app.core.errors import ConvScopeError, UnknownModel
+from app.core.checkpoints import load_network, read_card, save_model
+from app.core.errors import ConvScopeError, StorageUnavailable, UnknownModel
 from app.core.model import Model
 from models.registry import WEIGHTS, ModelCard, create_network, list_cards
 
 UNTRAINED_SEED = 0
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 logger = logging.getLogger(__name__)
+
+
+class BadName(ConvScopeError):
+    """A new model can't be called so; the message says why."""
 
 
 class ModelLibrary:
@@ -62,6 +68,31 @@ class ModelLibrary:
             if model is None or model.card is not card:
                 self._models[name] = model = self._load(card, folder)
         return model
+
+    def add(self, card: ModelCard, weights: dict[str, Tensor]) -> None:
+        """Keep a new model, which is there for everybody at once.
+
+        Raises BadName for a name that is taken or that can't be one, and StorageUnavailable.
+        """
+        if not NAME.fullmatch(card.name):
+            raise BadName(
+                f"{card.name[:60]!r} can't be a model's name: use up to 40 small letters, digits "
+                "and hyphens, a letter or digit first."
+            )
+        if self._folder is None:
+            raise StorageUnavailable("This library has no folder to keep models in.")
+        with self._loading:
+            self._look_for_more()
+            if self._is_trained(card.name):
+                raise BadName(f"There is a model called {card.name} already. Choose another name.")
+            try:
+                save_model(self._folder, card, weights)
+            except OSError as error:
+                raise StorageUnavailable(
+                    f"Models can't be kept in {self._folder}: {error.strerror}. Make room there, "
+                    "or set CONVSCOPE_DATA_DIR to another folder."
+                ) from error
+            self._look_for_more()
 
     def _is_trained(self, name: str) -> bool:
         return name in self._cards and self._cards[name][0].weights is not None

@@ -13,6 +13,9 @@ from app.core.model import Model
 from app.services.image_store import ImageStore
 from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor, Source
+from app.services.run_feed import RunFeed
+from app.services.run_store import RunStore
+from app.services.trainer import Trainer
 from app.settings import Settings
 from app.web.documenting import MODEL
 from app.web.pictures import read_sources
@@ -38,10 +41,28 @@ async def get_images(request: Request) -> ImageStore:
     return cast(ImageStore, request.state.images)
 
 
+async def get_store(request: Request) -> RunStore:
+    """The runs and their events."""
+    return cast(RunStore, request.state.store)
+
+
+async def get_trainer(request: Request) -> Trainer:
+    """What trains."""
+    return cast(Trainer, request.state.trainer)
+
+
+async def get_feed(request: Request) -> RunFeed:
+    """The events of runs as they come."""
+    return cast(RunFeed, request.state.feed)
+
+
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 LibraryDep = Annotated[ModelLibrary, Depends(get_library)]
 PredictorDep = Annotated[Predictor, Depends(get_predictor)]
 ImagesDep = Annotated[ImageStore, Depends(get_images)]
+StoreDep = Annotated[RunStore, Depends(get_store)]
+TrainerDep = Annotated[Trainer, Depends(get_trainer)]
+FeedDep = Annotated[RunFeed, Depends(get_feed)]
 
 
 async def get_sources(

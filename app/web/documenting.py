@@ -27,8 +27,30 @@ LAYERS: Examples = {
     "some": {"summary": "Some channels of two", "value": "conv1:4,conv2@7"},
 }
 
+RUN: Examples = {"one": {"summary": "As POST /api/v1/runs answers it", "value": "5f0c2a91d3e8"}}
+RECIPES: Examples = {
+    "quick": {
+        "summary": "Some seconds",
+        "value": {"network": "convnet-revisited", "dataset": "optdigits", "epochs": 2},
+    },
+    "more": {
+        "summary": "With augmentation",
+        "value": {
+            "network": "simple-cnn",
+            "dataset": "optdigits",
+            "epochs": 2,
+            "batch_size": 64,
+            "optimizer": "sgd",
+            "learning_rate": 0.05,
+            "augmentation": ["rotation", {"name": "crop", "padding": 2}],
+        },
+    },
+}
+NEW_MODEL: Examples = {"own": {"summary": "A name", "value": {"name": "my-digits"}}}
+
 _MEANING: dict[int | str, str] = {
-    404: "There is no such model, layer, channel or image; the detail says which there are.",
+    404: "There is no such model, layer, channel, image or run; the detail says which there are.",
+    409: "The run is in a state in which this can't be done; the detail says which.",
     413: "The body or the picture is too large.",
     415: "The content type can't be read.",
     422: "The request can't be used; the detail says what to correct.",

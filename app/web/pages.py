@@ -86,16 +86,14 @@ class ErrorPage:
     detail: str
 
 
-Page = ExplorePage | ModelsPage | ModelPage | AugmentPage | DocsPage | ErrorPage
-
-
-def _render(request: Request, template: str, page: Page, status: int = 200) -> Response:
+def render(request: Request, template: str, page: object, status: int = 200) -> Response:
+    """A page made of a template and the dataclass that says what it shows."""
     return templates.TemplateResponse(request, template, vars(page), status)
 
 
 def error_page(request: Request, status: int, title: str, detail: str) -> Response:
     """An error in words, for someone who asked for a page."""
-    return _render(request, "error.html", ErrorPage("", title, detail), status)
+    return render(request, "error.html", ErrorPage("", title, detail), status)
 
 
 @router.get("/", name="explore")
@@ -112,13 +110,13 @@ def explore(
         description=ModelDescription.of(model).model_dump(),
         cards=library.cards(),
     )
-    return _render(request, "_model_view.html" if hx_request else "explore.html", page)
+    return render(request, "_model_view.html" if hx_request else "explore.html", page)
 
 
 @router.get("/models", name="models")
 def models(request: Request, library: LibraryDep) -> Response:
     """All models."""
-    return _render(request, "models.html", ModelsPage("models", library.cards()))
+    return render(request, "models.html", ModelsPage("models", library.cards()))
 
 
 @router.get("/models/{name}", name="model")
@@ -127,17 +125,17 @@ def model(request: Request, library: LibraryDep, name: str) -> Response:
     model = library.get(name)
     measured = "test_confusion" in model.card.metrics
     evaluation = EvaluationAnswer.of(model.card) if measured else None
-    return _render(request, "model.html", ModelPage("models", model, evaluation))
+    return render(request, "model.html", ModelPage("models", model, evaluation))
 
 
 @router.get("/augment", name="augment")
 def augment(request: Request, model: WantedModelDep, library: LibraryDep) -> Response:
     """What the augmentations of a recipe make of one picture."""
     page = AugmentPage("models", model, library.cards(), list_augmentations(), example_image())
-    return _render(request, "augment.html", page)
+    return render(request, "augment.html", page)
 
 
 @router.get("/docs", name="docs")
 def docs(request: Request) -> Response:
     """The API, to read and to try."""
-    return _render(request, "docs.html", DocsPage("docs"))
+    return render(request, "docs.html", DocsPage("docs"))

@@ -233,6 +233,37 @@ class ImageAnswer(BaseModel):
     id: str = Field(description="made of the picture's content")
 
 
+class RunAnswer(BaseModel):
+    """One training."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str = Field(examples=["5f0c2a91d3e8"])
+    name: str = Field(examples=["digits"])
+    state: str = Field(
+        description="queued, running, paused, cancelled, failed, finished or interrupted"
+    )
+    recipe: dict[str, Any] = Field(description="all of it, its defaults included")
+    epoch: int = Field(description="epochs that are finished")
+    epochs: int
+    metrics: dict[str, float] = Field(
+        description="of the newest epoch, with the best validation accuracy so far"
+    )
+    model: str | None = Field(description="the model that was made of it")
+    error: str | None = Field(description="why it has failed")
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+
+
+class NewModel(BaseModel):
+    """What to call a new model."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(description="small letters, digits and hyphens", examples=["my-digits"])
+
+
 class Fault(BaseModel):
     """What is wrong with one field of a request."""
 

@@ -1,0 +1,331 @@
+"""Runs and their events in one SQLite file: the only history there is, written by one process.
+
+An event and what it changes of its run are one transaction, so a killed process leaves no half of
+either. Readers never wait for the writer (WAL).
+"""
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import itemgetter
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from app.core.errors import ConvScopeError, StorageUnavailable
+from app.core.event_log import Record
+from app.core.recipes import Recipe
+
+STATES = ("queued", "running", "paused", "cancelled", "failed", "finished", "interrupted")
+SNAPSHOT_BYTES = 256 * 1024 * 1024
+ENDED = ("cancelled", "failed", "finished", "interrupted")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+  place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, name TEXT NOT NULL,
+  recipe TEXT NOT NULL, state TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 0,
+  metrics TEXT NOT NULL DEFAULT '{}', error TEXT, model TEXT,
+  created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT
+);
+CREATE TABLE IF NOT EXISTS events (
+  run TEXT NOT NULL REFERENCES runs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
+  at TEXT NOT NULL, kind TEXT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS snapshots (
+  run TEXT NOT NULL REFERENCES runs(id) ON DELETE CASCADE, epoch REAL NOT NULL,
+  weights BLOB NOT NULL, PRIMARY KEY (run, epoch)
+);
+CREATE TABLE IF NOT EXISTS states (
+  run TEXT PRIMARY KEY REFERENCES runs(id) ON DELETE CASCADE, content BLOB NOT NULL
+);
+"""
+
+
+class UnknownRun(ConvScopeError):
+    """No run has that id; the message says where they are listed."""
+
+
+class UnknownSnapshot(ConvScopeError):
+    """The run has no snapshot of that epoch."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: its recipe, how far it is, and what came of it.
+
+    ``metrics`` has the newest epoch's losses and accuracy, and the best accuracy with its epoch.
+    ``model`` names what was made of its weights. Times are ISO 8601 in UTC.
+    """
+
+    id: str
+    name: str
+    state: str
+    recipe: dict[str, Any]
+    epoch: int
+    epochs: int
+    metrics: dict[str, float]
+    error: str | None
+    model: str | None
+    created_at: str
+    started_at: str | None
+    ended_at: str | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will happen to it of itself."""
+        return self.state in ENDED
+
+
+@dataclass(frozen=True)
+class LoggedEvent:
+    """One line of a run's history; ``number`` counts up within the run, from 1."""
+
+    run: str
+    number: int
+    at: str
+    kind: str
+    facts: dict[str, Any]
+
+
+class RunStore:
+    """The runs' database. Errors of the disk are raised as StorageUnavailable.
+
+    Of each run's snapshots it keeps up to ``snapshot_bytes``: the first, the best, the newest, and
+    of the others as many as there is room for, evenly spread.
+    """
+
+    def __init__(self, path: Path, snapshot_bytes: int = SNAPSHOT_BYTES) -> None:
+        self._path = path
+        self._snapshot_bytes = snapshot_bytes
+        self._lock = Lock()
+        with _translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.execute("PRAGMA synchronous = FULL")
+            self._writer.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._writer.close()
+
+    def create(self, recipe: Recipe, name: str) -> Run:
+        """A new run, queued behind the others."""
+        run, now = uuid.uuid4().hex[:12], _now()
+        with self._writing() as writer:
+            writer.execute(
+                "INSERT INTO runs (id, name, recipe, state, created_at) VALUES (?, ?, ?, ?, ?)",
+                (run, name, json.dumps(recipe.to_dict()), "queued", now),
+            )
+            self._log(writer, run, now, "queued", {})
+        return self.get(run)
+
+    def get(self, run: str) -> Run:
+        """The run of that id. Raises UnknownRun."""
+        with self._reading() as reader:
+            row = reader.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
+        if row is None:
+            raise UnknownRun(f"There is no run {run[:40]!r}. GET /api/v1/runs lists them.")
+        return _run(row)
+
+    def all(self) -> list[Run]:
+        """All runs, the newest first."""
+        with self._reading() as reader:
+            return [_run(row) for row in reader.execute("SELECT * FROM runs ORDER BY place DESC")]
+
+    def in_state(self, *states: str) -> list[Run]:
+        """The runs in one of these states, the oldest first."""
+        return [run for run in reversed(self.all()) if run.state in states]
+
+    def rename(self, run: str, name: str) -> Run:
+        """Give a run another name. Raises UnknownRun."""
+        self.get(run)
+        with self._writing() as writer:
+            writer.execute("UPDATE runs SET name = ? WHERE id = ?", (name, run))
+        return self.get(run)
+
+    def note_model(self, run: str, model: str) -> None:
+        """Remember the model that was made of a run."""
+        with self._writing() as writer:
+            writer.execute("UPDATE runs SET model = ? WHERE id = ?", (model, run))
+
+    def delete(self, run: str) -> None:
+        """Forget a run with all its events and snapshots. Raises UnknownRun."""
+        self.get(run)
+        with self._writing() as writer:
+            writer.execute("DELETE FROM runs WHERE id = ?", (run,))
+
+    def note_state(self, run: str, state: str, **facts: object) -> LoggedEvent:
+        """Log that a run is in another state, and remember it."""
+        now = _now()
+        started = "COALESCE(started_at, :now)" if state == "running" else "started_at"
+        ended = ":now" if state in ENDED else "NULL"
+        with self._writing() as writer:
+            writer.execute(
+                f"UPDATE runs SET state = :state, error = :error, started_at = {started}, "
+                f"ended_at = {ended} WHERE id = :run",
+                {"state": state, "error": facts.get("error"), "now": now, "run": run},
+            )
+            return self._log(writer, run, now, state, facts)
+
+    def note(self, run: str, *records: Record) -> list[LoggedEvent]:
+        """Log what a run reports, all of it or nothing, and keep its weights.
+
+        A state replaces the one before, and is no part of the history that comes back.
+        """
+        now = _now()
+        with self._writing() as writer:
+            return [
+                self._log(writer, run, now, record.kind, record.facts)
+                for record in records
+                if self._keep(writer, run, record)
+            ]
+
+    def _keep(self, writer: sqlite3.Connection, run: str, record: Record) -> bool:
+        """Keep what belongs to a record; returns whether the record is one for the history."""
+        if record.kind == "state":
+            writer.execute("REPLACE INTO states VALUES (?, ?)", (run, record.content))
+        if record.kind == "snapshot":
+            values = (run, record.facts["epoch"], record.content)
+            writer.execute("REPLACE INTO snapshots VALUES (?, ?, ?)", values)
+            self._thin(writer, run)
+        if record.kind == "epoch":
+            self._note_epoch(writer, run, record.facts)
+        return record.kind != "state"
+
+    def finish(self, run: str, record: Record) -> LoggedEvent:
+        """Log the end of a run; what it would have needed to go on is forgotten."""
+        event = self.note_state(run, "finished", **record.facts)
+        with self._writing() as writer:
+            writer.execute("DELETE FROM states WHERE run = ?", (run,))
+        return event
+
+    def events(self, run: str, after: int = 0) -> list[LoggedEvent]:
+        """The run's history behind event number ``after``. Raises UnknownRun."""
+        self.get(run)
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT * FROM events WHERE run = ? AND number > ? ORDER BY number", (run, after)
+            )
+            return [LoggedEvent(**{**dict(row), "facts": json.loads(row["facts"])}) for row in rows]
+
+    def epochs(self, run: str) -> list[dict[str, Any]]:
+        """What each finished epoch reported; of one that was done again, the last report."""
+        with self._reading() as reader:
+            rows = reader.execute(
+                "SELECT facts FROM events WHERE run = ? AND kind = 'epoch' ORDER BY number", (run,)
+            )
+            epochs = [json.loads(row["facts"]) for row in rows]
+        return sorted({facts["epoch"]: facts for facts in epochs}.values(), key=itemgetter("epoch"))
+
+    def state(self, run: str) -> bytes | None:
+        """What the run needs to go on after its last finished epoch; None before the first."""
+        return self._content("SELECT content FROM states WHERE run = ?", run)
+
+    def snapshot(self, run: str, epoch: float) -> bytes:
+        """The weights of an epoch as safetensors. Raises UnknownRun and UnknownSnapshot."""
+        query = "SELECT weights FROM snapshots WHERE run = ? AND epoch = ?"
+        content = self._content(query, run, epoch)
+        if content is None:
+            self.get(run)
+            raise UnknownSnapshot(f"The run {run} has no snapshot of epoch {epoch:g}.")
+        return content
+
+    def _content(self, query: str, *values: object) -> bytes | None:
+        with self._reading() as reader:
+            row = reader.execute(query, values).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def _note_epoch(self, writer: sqlite3.Connection, run: str, facts: dict[str, Any]) -> None:
+        before = self.get(run).metrics
+        keys = ("train_loss", "validation_loss", "validation_accuracy")
+        metrics = {key: facts[key] for key in keys}
+        best = {"best_accuracy": facts["validation_accuracy"], "best_epoch": facts["epoch"]}
+        if before.get("best_accuracy", -1.0) >= best["best_accuracy"]:
+            best = {key: before[key] for key in best}
+        metrics |= best
+        writer.execute(
+            "UPDATE runs SET epoch = ?, metrics = ? WHERE id = ?",
+            (facts["epoch"], json.dumps(metrics), run),
+        )
+
+    def _thin(self, writer: sqlite3.Connection, run: str) -> None:
+        """Drop snapshots whose neighbours are nearest until the others are few enough."""
+        query = "SELECT epoch, length(weights) FROM snapshots WHERE run = ? ORDER BY epoch"
+        sizes: dict[float, int] = dict(tuple(row) for row in writer.execute(query, (run,)))
+        while sum(sizes.values()) > self._snapshot_bytes:
+            epochs, best = list(sizes), self._best_epoch(writer, run)
+            gaps = {
+                epochs[place]: epochs[place + 1] - epochs[place - 1]
+                for place in range(1, len(epochs) - 1)
+                if epochs[place] != best
+            }
+            if not gaps:
+                return
+            dropped = min(gaps, key=lambda epoch: gaps[epoch])
+            writer.execute("DELETE FROM snapshots WHERE run = ? AND epoch = ?", (run, dropped))
+            del sizes[dropped]
+
+    def _best_epoch(self, writer: sqlite3.Connection, run: str) -> float | None:
+        query = "SELECT metrics FROM runs WHERE id = ?"
+        metrics = json.loads(writer.execute(query, (run,)).fetchone()[0])
+        best: float | None = metrics.get("best_epoch")
+        return best
+
+    def _log(
+        self, writer: sqlite3.Connection, run: str, now: str, kind: str, facts: dict[str, Any]
+    ) -> LoggedEvent:
+        last = writer.execute("SELECT MAX(number) FROM events WHERE run = ?", (run,)).fetchone()[0]
+        event = LoggedEvent(run, (last or 0) + 1, now, kind, facts)
+        writer.execute(
+            "INSERT INTO events VALUES (?, ?, ?, ?, ?)",
+            (run, event.number, now, kind, json.dumps(facts)),
+        )
+        return event
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, _translated(self._path), self._writer:
+            yield self._writer
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with _translated(self._path):
+            reader = self._connect()
+            try:
+                yield reader
+            finally:
+                reader.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=10, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StorageUnavailable(
+            f"Runs can't be kept in {path}: {error}. Make room there and let the server write to "
+            "it, or set CONVSCOPE_DATA_DIR to another folder."
+        ) from error
+
+
+def _run(row: sqlite3.Row) -> Run:
+    values = dict(row)
+    del values["place"]
+    values["recipe"], values["metrics"] = (json.loads(row[key]) for key in ("recipe", "metrics"))
+    return Run(**values, epochs=values["recipe"]["epochs"])
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,30 @@
+// The events of a run as they come, through every reconnection.
+
+import { ENDED, KINDS } from "./history.js";
+
+const AGAIN_MS = 3000;
+
+/**
+ * Follow a run until it has ended. What was told before a reconnection may come again.
+ * @param {string} url
+ * @param {(number: number, kind: string, facts: any) => void} tell
+ * @param {(cut: boolean) => void} connection is told whether the connection is cut
+ */
+export function follow(url, tell, connection) {
+  const source = new EventSource(url);
+  let ended = false;
+  for (const kind of KINDS) {
+    source.addEventListener(kind, (event) => {
+      tell(Number(event.lastEventId), kind, JSON.parse(event.data));
+      // Only the end of the stream tells that a run which was resumed has really ended.
+      ended = ENDED.includes(kind);
+    });
+  }
+  source.addEventListener("open", () => connection(false));
+  source.addEventListener("error", () => {
+    if (ended) return source.close();
+    connection(true);
+    // The browser itself tries again, unless the server's answer was an error.
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(url, tell, connection), AGAIN_MS);
+  });
+}

@@ -1,0 +1,166 @@
+"""Runs in real processes, in a real database: queued, paused, cancelled, killed and resumed."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app.core.dataset_files import DatasetFolders
+from app.core.recipes import Recipe
+from app.services.local_engine import LocalEngine
+from app.services.run_store import LoggedEvent, RunStore
+from app.services.trainer import RunConflict, Trainer
+
+SHORT = Recipe(network="simple-cnn", dataset="optdigits", epochs=3, batch_size=32)
+LONG = Recipe(network="simple-cnn", dataset="optdigits", epochs=2000, batch_size=32)
+
+
+class Server:
+    """What a server has to train with; ``heard`` is all that its viewers are told."""
+
+    def __init__(self, folder: Path, resume: bool = False, at_once: int = 1) -> None:
+        self.heard: list[LoggedEvent] = []
+        self.store = RunStore(folder / "runs.sqlite")
+        engine = LocalEngine(DatasetFolders(folder, folder), threads=1)
+        self.trainer = Trainer(self.store, engine, at_once, self.heard.append)
+        self.trainer.open(resume)
+
+    def close(self) -> None:
+        self.trainer.close()
+        self.store.close()
+
+    def wait(self, run: str, *states: str) -> None:
+        self.wait_until(lambda: self.store.get(run).state in states)
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        for _ in range(1200):
+            if condition():
+                return
+            time.sleep(0.05)
+        raise TimeoutError([(run.state, run.error) for run in self.store.all()])
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    yield server
+    server.close()
+    assert children() == []
+
+
+def children() -> list[int]:
+    """The training processes of this one that are alive."""
+    found = subprocess.run(
+        ["pgrep", "-P", str(os.getpid()), "-f", "training_process"],
+        capture_output=True,
+        text=True,
+    )
+    return [int(line) for line in found.stdout.split()]
+
+
+def weights(server: Server, run: str, epoch: int) -> bytes:
+    return server.store.snapshot(run, epoch)
+
+
+def test_a_queue_is_trained_in_order_and_every_event_is_told(server: Server) -> None:
+    first, second = (server.trainer.launch(SHORT, name).id for name in ("a", "b"))
+    assert server.store.get(second).state == "queued"
+    server.wait(second, "finished")
+    ends = [server.store.get(run).ended_at or "" for run in (first, second)]
+    assert ends[0] <= (server.store.get(second).started_at or "")
+    for run in (first, second):
+        assert [one for one in server.heard if one.run == run] == server.store.events(run)
+        assert server.store.get(run).epoch == 3
+    # The same recipe, the same weights.
+    assert weights(server, first, 3) == weights(server, second, 3)
+
+
+def test_a_paused_run_comes_to_the_same_weights(server: Server) -> None:
+    recipe = Recipe(network="simple-cnn", dataset="optdigits", epochs=16, batch_size=32)
+    plain = server.trainer.launch(recipe, "plain").id
+    server.wait(plain, "finished")
+    run = server.trainer.launch(recipe, "paused").id
+    server.wait_until(lambda: server.store.get(run).epoch > 2)
+    assert server.trainer.pause(run).state == "paused"
+    before = len(server.store.events(run))
+    time.sleep(1)
+    assert len(server.store.events(run)) == before
+    assert server.trainer.resume(run).state == "running"
+    server.wait(run, "finished")
+    assert weights(server, run, 16) == weights(server, plain, 16)
+
+
+def test_a_cancelled_run_ends_and_keeps_its_last_snapshot(server: Server) -> None:
+    run, waiting = (server.trainer.launch(LONG, name).id for name in ("run", "waiting"))
+    server.wait_until(lambda: server.store.get(run).epoch > 0)
+    server.trainer.cancel(waiting)
+    assert server.trainer.cancel(run).state == "cancelled"
+    assert weights(server, run, server.store.get(run).epoch)
+    assert children() == []
+    assert [event.kind for event in server.store.events(waiting)] == ["queued", "cancelled"]
+    with pytest.raises(RunConflict, match="is cancelled"):
+        server.trainer.pause(run)
+    server.trainer.delete(run)
+
+
+def test_a_killed_process_fails_its_run_and_the_next_one_begins(server: Server) -> None:
+    run, next_one = (server.trainer.launch(LONG, name).id for name in ("killed", "next"))
+    server.wait_until(lambda: server.store.get(run).epoch > 0)
+    (process,) = children()
+    os.kill(process, signal.SIGKILL)
+    server.wait(run, "failed")
+    assert "memory" in (server.store.get(run).error or "")
+    server.wait(next_one, "running")
+    with pytest.raises(RunConflict, match="is running"):
+        server.trainer.delete(next_one)
+    server.trainer.cancel(next_one)
+
+
+def test_what_cannot_be_trained_fails_with_its_reason(server: Server) -> None:
+    recipe = Recipe(
+        network="simple-cnn",
+        dataset="optdigits",
+        optimizer="sgd",
+        learning_rate=100,
+        weight_decay=100,
+    )
+    run = server.trainer.launch(recipe, "wild").id
+    server.wait(run, "failed", "finished")
+    found = server.store.get(run)
+    assert found.state == "failed", found.metrics
+    assert "learning" in (found.error or "")
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
+    recipe = Recipe(network="simple-cnn", dataset="optdigits", epochs=24, batch_size=32)
+    first = Server(tmp_path)
+    plain = first.trainer.launch(recipe, "plain").id
+    first.wait(plain, "finished")
+    run = first.trainer.launch(recipe, "interrupted").id
+    first.wait_until(lambda: first.store.get(run).epoch > 2)
+    first.close()
+    second = Server(tmp_path)
+    found = second.store.get(run)
+    assert found.state == "interrupted"
+    assert 2 < found.epoch < 24
+    second.trainer.resume(run)
+    second.wait(run, "finished")
+    assert weights(second, run, 24) == weights(second, plain, 24)
+    kinds = [event.kind for event in second.store.events(run)]
+    assert kinds.count("epoch") == 24
+    second.close()
+
+
+def test_where_the_setting_says_so_it_goes_on_by_itself(tmp_path: Path) -> None:
+    first = Server(tmp_path)
+    run = first.trainer.launch(LONG, "long").id
+    first.wait_until(lambda: first.store.get(run).epoch > 0)
+    first.close()
+    second = Server(tmp_path, resume=True)
+    epoch = second.store.get(run).epoch
+    second.wait_until(lambda: second.store.get(run).epoch > epoch)
+    second.close()
