@@ -11,7 +11,7 @@ export class Refusal extends Error {}
 export async function request(url, options) {
   const response = await fetch(url, options).catch(() => null);
   if (!response) {
-    throw new Refusal("The server doesn't answer. Your drawing is kept; draw on to try again.");
+    throw new Refusal("The server doesn't answer. Nothing on this page is lost; try again in a moment.");
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));

@@ -161,6 +161,20 @@ part("rename-run").addEventListener("click", async () => {
   document.title = `${name} · ConvScope`;
 });
 
+part("make-model").addEventListener("click", async () => {
+  const input = /** @type {HTMLInputElement} */ (part("make").querySelector("input"));
+  if (!(await ask("make"))) return;
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify({ name: input.value });
+  const response = await change("/model", { method: "POST", headers, body });
+  if (!response) return;
+  const { name } = await response.json();
+  const link = /** @type {HTMLAnchorElement} */ (part("model"));
+  link.href = `/?${new URLSearchParams({ model: name })}`;
+  link.textContent = `Explore ${name}`;
+  link.hidden = false;
+});
+
 part("logarithmic").addEventListener("change", (event) => {
   loss.scale(/** @type {HTMLInputElement} */ (event.target).checked);
 });
