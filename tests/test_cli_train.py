@@ -108,7 +108,12 @@ def start_and_end(folder: Path, ending: signal.Signals, *words: str) -> tuple[in
     command = [sys.executable, "-m", "app.cli", "train", *LONGER, "--name", "mine", *words]
     root = Path(__file__).parent.parent
     process = subprocess.Popen(
-        [*command, "--out", str(folder)], cwd=root, stdout=subprocess.PIPE, text=True
+        [*command, "--out", str(folder)],
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+        # What runs in the background of a shell inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (folder / UNFINISHED).exists():
         assert process.poll() is None

@@ -49,6 +49,18 @@ class UnknownImage(ConvScopeError):
     """An image id under which nothing is kept."""
 
 
+class UnknownRun(ConvScopeError):
+    """A run id that nothing has; the message says where the runs are listed."""
+
+
+class UnknownSnapshot(ConvScopeError):
+    """An epoch of which a run has no snapshot."""
+
+
+class RunConflict(ConvScopeError):
+    """A run in a state in which this can't be done; the message says in which it can."""
+
+
 class DatasetUnavailable(ConvScopeError):
     """A data set that is neither on this machine nor to be fetched."""
 

@@ -6,10 +6,11 @@ from app.core.cards import card_of_run
 from app.core.checkpoints import decode_weights
 from app.core.dataset_files import DatasetFolders
 from app.core.datasets import find_dataset
+from app.core.errors import UnknownSnapshot
 from app.core.events import Finished
 from app.core.recipes import Recipe
 from app.services.model_library import ModelLibrary
-from app.services.run_store import RunStore, UnknownSnapshot
+from app.services.run_store import RunStore
 from models.registry import ModelCard
 
 

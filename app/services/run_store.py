@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from app.core.errors import ConvScopeError, StorageUnavailable
+from app.core.errors import StorageUnavailable, UnknownRun, UnknownSnapshot
 from app.core.event_log import Record
 from app.core.recipes import Recipe
 
@@ -43,14 +43,6 @@ CREATE TABLE IF NOT EXISTS states (
   run TEXT PRIMARY KEY REFERENCES runs(id) ON DELETE CASCADE, content BLOB NOT NULL
 );
 """
-
-
-class UnknownRun(ConvScopeError):
-    """No run has that id; the message says where they are listed."""
-
-
-class UnknownSnapshot(ConvScopeError):
-    """The run has no snapshot of that epoch."""
 
 
 @dataclass(frozen=True)

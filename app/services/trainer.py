@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Condition, Thread
 
-from app.core.errors import ConvScopeError, StorageUnavailable
+from app.core.errors import RunConflict, StorageUnavailable
 from app.core.event_log import Record
 from app.core.recipes import Recipe
 from app.services.local_engine import Engine, LiveRun
@@ -15,10 +15,6 @@ STOP_SECONDS = 10
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[LoggedEvent], None]
-
-
-class RunConflict(ConvScopeError):
-    """The run is in a state in which this can't be done; the message says what can be."""
 
 
 @dataclass
@@ -52,8 +48,8 @@ class Trainer:
         with self._changed:
             for run in self._store.in_state("running", "paused"):
                 self._note_state(run.id, "interrupted")
-                if resume:
-                    self._note_state(run.id, "queued")
+            for run in self._store.in_state("interrupted") if resume else []:
+                self._note_state(run.id, "queued")
             self._fill()
 
     def close(self) -> None:

@@ -13,8 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.core import errors
-from app.services.run_store import UnknownRun, UnknownSnapshot
-from app.services.trainer import RunConflict
 from app.web.pages import error_page
 
 STATUS: dict[type[errors.ConvScopeError], int] = {
@@ -29,9 +27,9 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.UnknownChannel: 404,
     errors.UnknownImage: 404,
     errors.NoFilters: 404,
-    UnknownRun: 404,
-    UnknownSnapshot: 404,
-    RunConflict: 409,
+    errors.UnknownRun: 404,
+    errors.UnknownSnapshot: 404,
+    errors.RunConflict: 409,
     # The server's own troubles, which its keeper can end.
     errors.DatasetUnavailable: 503,
     errors.UnreadableWeights: 503,

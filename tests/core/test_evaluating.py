@@ -107,9 +107,10 @@ def test_a_card_tells_the_whole_evaluation() -> None:
     generator = torch.Generator().manual_seed(2)
     labels = torch.randint(0, 10, (300,), generator=generator)
     evaluation = score(torch.randn(300, 10, generator=generator), labels)
-    again = evaluation_of(ModelCard.from_json(with_test(PLAIN, evaluation).to_json()))
+    trained = replace(PLAIN, weights="digits.safetensors")
+    again = evaluation_of(ModelCard.from_json(with_test(trained, evaluation).to_json()))
     assert again.confusion.equal(evaluation.confusion)
     assert again.loss == evaluation.loss
     assert again.calibration == evaluation.calibration
     with pytest.raises(NotEvaluated, match="convscope evaluate digits --note"):
-        evaluation_of(PLAIN)
+        evaluation_of(trained)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import StorageUnavailable
+from app.core.errors import StorageUnavailable, UnknownRun, UnknownSnapshot
 from app.core.event_log import Record
 from app.core.recipes import Recipe
-from app.services.run_store import RunStore, UnknownRun, UnknownSnapshot
+from app.services.run_store import RunStore
 
 RECIPE = Recipe(network="simple-cnn", dataset="optdigits", epochs=3)
 EPOCH = {"train_loss": 0.5, "validation_loss": 0.4, "seconds": 1.0}

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from app.core.dataset_files import DatasetFolders
+from app.core.errors import RunConflict
 from app.core.recipes import Recipe
 from app.services.local_engine import LocalEngine
 from app.services.run_store import LoggedEvent, RunStore
-from app.services.trainer import RunConflict, Trainer
+from app.services.trainer import Trainer
 
 SHORT = Recipe(network="simple-cnn", dataset="optdigits", epochs=3, batch_size=32)
 LONG = Recipe(network="simple-cnn", dataset="optdigits", epochs=2000, batch_size=32)
