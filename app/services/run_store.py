@@ -1,48 +1,25 @@
-"""Runs and their events in one SQLite file: the only history there is, written by one process.
+"""Runs and their events: the only history there is, written by one process.
 
 An event and what it changes of its run are one transaction, so a killed process leaves no half of
-either. Readers never wait for the writer (WAL).
+either.
 """
 
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from operator import itemgetter
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
-from app.core.errors import StorageUnavailable, UnknownRun, UnknownSnapshot
+from app.core.errors import UnknownRun, UnknownSnapshot
 from app.core.event_log import Record
 from app.core.recipes import Recipe
+from app.services.run_database import RunDatabase, timestamp
 
 STATES = ("queued", "running", "paused", "cancelled", "failed", "finished", "interrupted")
 SNAPSHOT_BYTES = 256 * 1024 * 1024
 ENDED = ("cancelled", "failed", "finished", "interrupted")
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-  place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, name TEXT NOT NULL,
-  recipe TEXT NOT NULL, state TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 0,
-  metrics TEXT NOT NULL DEFAULT '{}', error TEXT, model TEXT,
-  created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT
-);
-CREATE TABLE IF NOT EXISTS events (
-  run TEXT NOT NULL REFERENCES runs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
-  at TEXT NOT NULL, kind TEXT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run, number)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS snapshots (
-  run TEXT NOT NULL REFERENCES runs(id) ON DELETE CASCADE, epoch REAL NOT NULL,
-  weights BLOB NOT NULL, PRIMARY KEY (run, epoch)
-);
-CREATE TABLE IF NOT EXISTS states (
-  run TEXT PRIMARY KEY REFERENCES runs(id) ON DELETE CASCADE, content BLOB NOT NULL
-);
-"""
 
 
 @dataclass(frozen=True)
@@ -91,24 +68,17 @@ class RunStore:
     """
 
     def __init__(self, path: Path, snapshot_bytes: int = SNAPSHOT_BYTES) -> None:
-        self._path = path
+        self.database = RunDatabase(path)
+        self._writing, self._reading = self.database.writing, self.database.reading
         self._snapshot_bytes = snapshot_bytes
-        self._lock = Lock()
-        with _translated(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = self._connect()
-            self._writer.execute("PRAGMA journal_mode = WAL")
-            self._writer.execute("PRAGMA synchronous = FULL")
-            self._writer.executescript(_SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
-            self._writer.close()
+        self.database.close()
 
     def create(self, recipe: Recipe, name: str) -> Run:
         """A new run, queued behind the others."""
-        run, now = uuid.uuid4().hex[:12], _now()
+        run, now = uuid.uuid4().hex[:12], timestamp()
         with self._writing() as writer:
             writer.execute(
                 "INSERT INTO runs (id, name, recipe, state, created_at) VALUES (?, ?, ?, ?, ?)",
@@ -154,7 +124,7 @@ class RunStore:
 
     def note_state(self, run: str, state: str, **facts: object) -> LoggedEvent:
         """Log that a run is in another state, and remember it."""
-        now = _now()
+        now = timestamp()
         started = "COALESCE(started_at, :now)" if state == "running" else "started_at"
         ended = ":now" if state in ENDED else "NULL"
         with self._writing() as writer:
@@ -170,7 +140,7 @@ class RunStore:
 
         A state replaces the one before, and is no part of the history that comes back.
         """
-        now = _now()
+        now = timestamp()
         with self._writing() as writer:
             return [
                 self._log(writer, run, now, record.kind, record.facts)
@@ -280,44 +250,9 @@ class RunStore:
         )
         return event
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _translated(self._path), self._writer:
-            yield self._writer
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with _translated(self._path):
-            reader = self._connect()
-            try:
-                yield reader
-            finally:
-                reader.close()
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, timeout=10, check_same_thread=False)
-        connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA foreign_keys = ON")
-        return connection
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        raise StorageUnavailable(
-            f"Runs can't be kept in {path}: {error}. Make room there and let the server write to "
-            "it, or set CONVSCOPE_DATA_DIR to another folder."
-        ) from error
-
 
 def _run(row: sqlite3.Row) -> Run:
     values = dict(row)
     del values["place"]
     values["recipe"], values["metrics"] = (json.loads(row[key]) for key in ("recipe", "metrics"))
     return Run(**values, epochs=values["recipe"]["epochs"])
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

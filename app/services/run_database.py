@@ -1,0 +1,91 @@
+"""The SQLite file of runs: its tables, its one writer, its many readers.
+
+Readers never wait for the writer (WAL).
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Lock
+
+from app.core.errors import StorageUnavailable
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+  place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, name TEXT NOT NULL,
+  recipe TEXT NOT NULL, state TEXT NOT NULL, epoch INTEGER NOT NULL DEFAULT 0,
+  metrics TEXT NOT NULL DEFAULT '{}', error TEXT, model TEXT,
+  created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT
+);
+CREATE TABLE IF NOT EXISTS events (
+  run TEXT NOT NULL REFERENCES runs(id) ON DELETE CASCADE, number INTEGER NOT NULL,
+  at TEXT NOT NULL, kind TEXT NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (run, number)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS snapshots (
+  run TEXT NOT NULL REFERENCES runs(id) ON DELETE CASCADE, epoch REAL NOT NULL,
+  weights BLOB NOT NULL, PRIMARY KEY (run, epoch)
+);
+CREATE TABLE IF NOT EXISTS states (
+  run TEXT PRIMARY KEY REFERENCES runs(id) ON DELETE CASCADE, content BLOB NOT NULL
+);
+"""
+
+
+class RunDatabase:
+    """One SQLite file, created where it isn't there. Errors of the disk are raised as
+    StorageUnavailable."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = Lock()
+        with _translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = self._connect()
+            self._writer.execute("PRAGMA journal_mode = WAL")
+            self._writer.execute("PRAGMA synchronous = FULL")
+            self._writer.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._writer.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A transaction: all that is written within, or nothing."""
+        with self._lock, _translated(self._path), self._writer:
+            yield self._writer
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that reads what has been written."""
+        with _translated(self._path):
+            reader = self._connect()
+            try:
+                yield reader
+            finally:
+                reader.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=10, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        return connection
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StorageUnavailable(
+            f"Runs can't be kept in {path}: {error}. Make room there and let the server write to "
+            "it, or set CONVSCOPE_DATA_DIR to another folder."
+        ) from error
+
+
+def timestamp() -> str:
+    """The time of now, as ISO 8601 in UTC."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
