@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypedDict
 
 import torch
@@ -15,6 +16,8 @@ from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor
 from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
+from app.services.sweep_store import SweepStore
+from app.services.sweeper import Sweeper, early_end
 from app.services.trainer import Trainer
 from app.settings import Settings, read_settings
 from app.web import api, augmentations, datasets, errors, maps, pages, run_pages, runs
@@ -36,6 +39,8 @@ class State(TypedDict):
     store: RunStore
     feed: RunFeed
     trainer: Trainer
+    sweeps: SweepStore
+    sweeper: Sweeper
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -59,7 +64,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         feed = RunFeed(store)
         feed.open()
         engine = LocalEngine(settings.dataset_folders, settings.run_threads)
-        trainer = Trainer(store, engine, settings.runs_at_once, feed.tell)
+        sweeps = SweepStore(store)
+        judge = partial(early_end, runs=store, sweeps=sweeps)
+        trainer = Trainer(store, engine, settings.runs_at_once, feed.tell, judge)
         trainer.open(settings.resume_runs)
         yield State(
             settings=settings,
@@ -69,6 +76,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             store=store,
             feed=feed,
             trainer=trainer,
+            sweeps=sweeps,
+            sweeper=Sweeper(sweeps, trainer, settings.dataset_folders),
         )
         await run_in_threadpool(trainer.close)
         store.close()

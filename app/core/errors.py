@@ -57,6 +57,10 @@ class UnknownSnapshot(ConvScopeError):
     """An epoch of which a run has no snapshot."""
 
 
+class UnknownSweep(ConvScopeError):
+    """A sweep id that nothing has; the message says where the sweeps are listed."""
+
+
 class RunConflict(ConvScopeError):
     """A run in a state in which this can't be done; the message says in which it can."""
 

@@ -3,13 +3,16 @@
 import json
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import product
 from random import Random
 from typing import Any
 
+from app.core.dataset_files import DatasetFolders
 from app.core.errors import ConvScopeError
 from app.core.recipes import Recipe
+from app.core.training import check_recipe
 
 MOST_RUNS = 100
 SEARCHES = ("grid", "random")
@@ -125,9 +128,14 @@ class SweepPlan:
         BadRecipe for a combination that is no recipe, and names it."""
         return [_with(self.recipe, values) for values in self._combinations()]
 
-    def values_of(self, recipe: dict[str, Any]) -> dict[str, Any]:
-        """What the varied fields are in one of the recipes."""
-        return {name: recipe[name] for name in self.fields}
+    def check(self, folders: DatasetFolders) -> list[Recipe]:
+        """The recipes, none of which ``check_recipe`` refuses. Raises what it raises, and names
+        the combination."""
+        recipes = self.recipes()
+        for recipe in recipes:
+            with _named({name: getattr(recipe, name) for name in self.fields}):
+                check_recipe(recipe, folders)
+        return recipes
 
     def _combinations(self) -> Iterator[dict[str, Any]]:
         if self.search == "random":
@@ -214,17 +222,18 @@ def _between(low: float, high: float, share: float) -> float:
 
 
 def _with(base: Recipe, values: dict[str, Any]) -> Recipe:
-    """The recipe with other values. A refusal says of which run it speaks."""
-    try:
+    with _named(values):
         return replace(base, **values)
+
+
+@contextmanager
+def _named(values: dict[str, Any]) -> Iterator[None]:
+    """Let a refusal say of which run it speaks."""
+    try:
+        yield
     except ConvScopeError as error:
-        raise type(error)(f"{error} {_say_combination(values)}") from error
-
-
-def _say_combination(values: dict[str, Any]) -> str:
-    """Which of the runs it is, as a sentence."""
-    listed = ", ".join(f"{name} = {_brief(value)}" for name, value in values.items())
-    return f"That is the run with {listed}."
+        listed = ", ".join(f"{name} = {_brief(value)}" for name, value in values.items())
+        raise type(error)(f"{error} That is the run with {listed}.") from error
 
 
 def _brief(value: object) -> str:

@@ -30,7 +30,14 @@ CREATE TABLE IF NOT EXISTS snapshots (
 CREATE TABLE IF NOT EXISTS states (
   run TEXT PRIMARY KEY REFERENCES runs(id) ON DELETE CASCADE, content BLOB NOT NULL
 );
+CREATE TABLE IF NOT EXISTS sweeps (
+  place INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE NOT NULL, name TEXT NOT NULL,
+  plan TEXT NOT NULL, created_at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS epochs ON events (run, number) WHERE kind = 'epoch';
 """
+# Columns that the first table of runs didn't have; an older file gets them when it is opened.
+_ADDED_TO_RUNS = {"sweep": "TEXT REFERENCES sweeps(id) ON DELETE CASCADE", "reason": "TEXT"}
 
 
 class RunDatabase:
@@ -46,6 +53,7 @@ class RunDatabase:
             self._writer.execute("PRAGMA journal_mode = WAL")
             self._writer.execute("PRAGMA synchronous = FULL")
             self._writer.executescript(_SCHEMA)
+            self._add_columns()
 
     def close(self) -> None:
         """Close the file."""
@@ -67,6 +75,12 @@ class RunDatabase:
                 yield reader
             finally:
                 reader.close()
+
+    def _add_columns(self) -> None:
+        there = [column["name"] for column in self._writer.execute("PRAGMA table_info(runs)")]
+        for name, kind in _ADDED_TO_RUNS.items():
+            if name not in there:
+                self._writer.execute(f"ALTER TABLE runs ADD COLUMN {name} {kind}")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=10, check_same_thread=False)

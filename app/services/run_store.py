@@ -27,7 +27,8 @@ class Run:
     """One training: its recipe, how far it is, and what came of it.
 
     ``metrics`` has the newest epoch's losses and accuracy, and the best accuracy with its epoch.
-    ``model`` names what was made of its weights. Times are ISO 8601 in UTC.
+    ``model`` names what was made of its weights, ``sweep`` is the id of the one that it belongs to,
+    ``reason`` says why it was cancelled where nobody asked for it. Times are ISO 8601 in UTC.
     """
 
     id: str
@@ -42,6 +43,8 @@ class Run:
     created_at: str
     started_at: str | None
     ended_at: str | None
+    sweep: str | None
+    reason: str | None
 
     @property
     def ended(self) -> bool:
@@ -78,14 +81,22 @@ class RunStore:
 
     def create(self, recipe: Recipe, name: str) -> Run:
         """A new run, queued behind the others."""
-        run, now = uuid.uuid4().hex[:12], timestamp()
         with self._writing() as writer:
-            writer.execute(
-                "INSERT INTO runs (id, name, recipe, state, created_at) VALUES (?, ?, ?, ?, ?)",
-                (run, name, json.dumps(recipe.to_dict()), "queued", now),
-            )
-            self._log(writer, run, now, "queued", {})
+            run = self.queue(writer, recipe, name)
         return self.get(run)
+
+    def queue(
+        self, writer: sqlite3.Connection, recipe: Recipe, name: str, sweep: str | None = None
+    ) -> str:
+        """Write down a new run within a transaction; returns its id."""
+        run, now = uuid.uuid4().hex[:12], timestamp()
+        writer.execute(
+            "INSERT INTO runs (id, name, recipe, state, created_at, sweep) "
+            "VALUES (?, ?, ?, 'queued', ?, ?)",
+            (run, name, json.dumps(recipe.to_dict()), now, sweep),
+        )
+        self._log(writer, run, now, "queued", {})
+        return run
 
     def get(self, run: str) -> Run:
         """The run of that id. Raises UnknownRun."""
@@ -99,6 +110,12 @@ class RunStore:
         """All runs, the newest first."""
         with self._reading() as reader:
             return [_run(row) for row in reader.execute("SELECT * FROM runs ORDER BY place DESC")]
+
+    def of_sweep(self, sweep: str) -> list[Run]:
+        """The runs of a sweep, in its order."""
+        query = "SELECT * FROM runs WHERE sweep = ? ORDER BY place"
+        with self._reading() as reader:
+            return [_run(row) for row in reader.execute(query, (sweep,))]
 
     def in_state(self, *states: str) -> list[Run]:
         """The runs in one of these states, the oldest first."""
@@ -129,9 +146,9 @@ class RunStore:
         ended = ":now" if state in ENDED else "NULL"
         with self._writing() as writer:
             writer.execute(
-                f"UPDATE runs SET state = :state, error = :error, started_at = {started}, "
-                f"ended_at = {ended} WHERE id = :run",
-                {"state": state, "error": facts.get("error"), "now": now, "run": run},
+                f"UPDATE runs SET state = :state, error = :error, reason = :reason, "
+                f"started_at = {started}, ended_at = {ended} WHERE id = :run",
+                {"error": None, "reason": None} | facts | {"state": state, "now": now, "run": run},
             )
             return self._log(writer, run, now, state, facts)
 

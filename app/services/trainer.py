@@ -1,7 +1,7 @@
 """Trains runs one after another, or several at once, and writes down what they report."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Condition, Thread
 
@@ -15,6 +15,8 @@ STOP_SECONDS = 10
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[LoggedEvent], None]
+Judge = Callable[[str], str | None]
+_CANCELLED = ("queued", "running", "paused", "interrupted")
 
 
 @dataclass
@@ -22,20 +24,30 @@ class _Live:
     run: LiveRun
     thread: Thread
     wanted: str = "running"
+    reason: str | None = None
 
 
 class Trainer:
     """The queue of runs.
 
     ``at_once`` of them train at the same time, the others wait in the order in which they came.
-    ``listener`` is told every event that is logged, from any thread.
+    ``listener`` is told every event that is logged, from any thread. ``judge`` is asked after each
+    epoch of a run: what it says ends the run, and is kept as the reason.
     """
 
-    def __init__(self, store: RunStore, engine: Engine, at_once: int, listener: Listener) -> None:
+    def __init__(
+        self,
+        store: RunStore,
+        engine: Engine,
+        at_once: int,
+        listener: Listener,
+        judge: Judge = lambda run: None,
+    ) -> None:
         self._store = store
         self._engine = engine
         self._at_once = at_once
         self._listener = listener
+        self._judge = judge
         self._changed = Condition()
         self._live: dict[str, _Live] = {}
         self._closed = False
@@ -65,24 +77,38 @@ class Trainer:
 
     def launch(self, recipe: Recipe, name: str) -> Run:
         """Queue a new run. Raises StorageUnavailable."""
-        run = self._store.create(recipe, name)
-        with self._changed:
-            for event in self._store.events(run.id):
-                self._listener(event)
-            self._fill()
+        run = self.queue(lambda: [self._store.create(recipe, name)])[0]
         return self._store.get(run.id)
+
+    def queue(self, create: Callable[[], list[Run]]) -> list[Run]:
+        """Take up the new runs that ``create`` writes down; none begins before all are told of."""
+        with self._changed:
+            runs = create()
+            for run in runs:
+                for event in self._store.events(run.id):
+                    self._listener(event)
+            self._fill()
+        return runs
 
     def cancel(self, run: str) -> Run:
         """End a run; its snapshots stay. Raises UnknownRun and RunConflict."""
         with self._changed:
-            self._insist(run, "queued", "running", "paused", "interrupted")
-            if live := self._live.get(run):
-                live.wanted = "cancelled"
-                live.run.stop()
-                self._changed.wait_for(lambda: run not in self._live, STOP_SECONDS)
-            else:
-                self._note_state(run, "cancelled")
+            self._insist(run, *_CANCELLED)
+            self.cancel_all([run])
         return self._store.get(run)
+
+    def cancel_all(self, runs: Collection[str]) -> int:
+        """End those of the runs that could still go on; returns how many. None of those that wait
+        begins meanwhile. Raises UnknownRun."""
+        with self._changed:
+            going = [run for run in runs if self._store.get(run).state in _CANCELLED]
+            for run in going:
+                if run not in self._live:
+                    self._note_state(run, "cancelled")
+            for run in going:
+                self._end(run)
+            self._changed.wait_for(lambda: not self._live.keys() & set(going), STOP_SECONDS)
+        return len(going)
 
     def pause(self, run: str) -> Run:
         """Hold a running run after its present batch. Raises UnknownRun and RunConflict."""
@@ -113,6 +139,13 @@ class Trainer:
         with self._changed:
             self._insist(run, "cancelled", "failed", "finished", "interrupted")
             self._store.delete(run)
+
+    def _end(self, run: str, reason: str | None = None) -> None:
+        """Stop a training, unless it is being stopped already."""
+        live = self._live.get(run)
+        if live and live.wanted == "running":
+            live.wanted, live.reason = "cancelled", reason
+            live.run.stop()
 
     def _insist(self, run: str, *states: str) -> None:
         state = self._store.get(run).state
@@ -152,16 +185,19 @@ class Trainer:
         with self._changed:
             ended = self._live.pop(run)
             try:
-                self._note_end(run, *(end or (ended.wanted, None)))
+                self._note_end(run, ended, end)
                 self._fill()
             except StorageUnavailable:
                 # The next server will find it running, and call it interrupted.
                 _log.exception("The end of run %s can't be written down.", run)
             self._changed.notify_all()
 
-    def _note_end(self, run: str, state: str, error: str | None) -> None:
-        if state != "finished":  # which is logged with what it says
-            self._note_state(run, state, **({"error": error} if error else {}))
+    def _note_end(self, run: str, live: _Live, end: tuple[str, str | None] | None) -> None:
+        """Log the end that a run came to, or else the one that was wanted of it."""
+        if end is None:
+            self._note_state(run, live.wanted, **({"reason": live.reason} if live.reason else {}))
+        elif end[0] != "finished":  # which is logged with what it says
+            self._note_state(run, end[0], error=end[1])
 
     def _write(self, run: str, records: list[Record]) -> tuple[str, str | None] | None:
         """Log records at once; returns the run's end, where it is one."""
@@ -178,6 +214,9 @@ class Trainer:
             return "finished", None
         for event in self._store.note(run, *records):
             self._listener(event)
+        if record.kind == "epoch" and (reason := self._judge(run)):
+            with self._changed:
+                self._end(run, reason)
         return None
 
     def _note_state(self, run: str, state: str, **facts: object) -> None:
