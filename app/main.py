@@ -20,7 +20,18 @@ from app.services.sweep_store import SweepStore
 from app.services.sweeper import Sweeper, early_end
 from app.services.trainer import Trainer
 from app.settings import Settings, read_settings
-from app.web import api, augmentations, datasets, errors, maps, pages, run_pages, runs
+from app.web import (
+    api,
+    augmentations,
+    datasets,
+    errors,
+    maps,
+    pages,
+    run_pages,
+    runs,
+    sweep_pages,
+    sweeps,
+)
 from app.web.assets import ROOT, STATIC, LastingFiles
 from app.web.documenting import DESCRIPTION, problems
 from app.web.examples import example_picture
@@ -64,8 +75,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         feed = RunFeed(store)
         feed.open()
         engine = LocalEngine(settings.dataset_folders, settings.run_threads)
-        sweeps = SweepStore(store)
-        judge = partial(early_end, runs=store, sweeps=sweeps)
+        swept = SweepStore(store)
+        judge = partial(early_end, runs=store, sweeps=swept)
         trainer = Trainer(store, engine, settings.runs_at_once, feed.tell, judge)
         trainer.open(settings.resume_runs)
         yield State(
@@ -76,8 +87,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             store=store,
             feed=feed,
             trainer=trainer,
-            sweeps=sweeps,
-            sweeper=Sweeper(sweeps, trainer, settings.dataset_folders),
+            sweeps=swept,
+            sweeper=Sweeper(swept, trainer, settings.dataset_folders),
         )
         await run_in_threadpool(trainer.close)
         store.close()
@@ -104,8 +115,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         datasets.router,
         augmentations.router,
         runs.router,
+        sweeps.router,
         pages.router,
         run_pages.router,
+        sweep_pages.router,
     ):
         app.include_router(router)
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")

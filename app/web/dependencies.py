@@ -15,6 +15,8 @@ from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor, Source
 from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
+from app.services.sweep_store import SweepStore
+from app.services.sweeper import Sweeper
 from app.services.trainer import Trainer
 from app.settings import Settings
 from app.web.documenting import MODEL
@@ -56,6 +58,16 @@ async def get_feed(request: Request) -> RunFeed:
     return cast(RunFeed, request.state.feed)
 
 
+async def get_sweeps(request: Request) -> SweepStore:
+    """What is known of sweeps."""
+    return cast(SweepStore, request.state.sweeps)
+
+
+async def get_sweeper(request: Request) -> Sweeper:
+    """What starts and ends sweeps."""
+    return cast(Sweeper, request.state.sweeper)
+
+
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 LibraryDep = Annotated[ModelLibrary, Depends(get_library)]
 PredictorDep = Annotated[Predictor, Depends(get_predictor)]
@@ -63,6 +75,8 @@ ImagesDep = Annotated[ImageStore, Depends(get_images)]
 StoreDep = Annotated[RunStore, Depends(get_store)]
 TrainerDep = Annotated[Trainer, Depends(get_trainer)]
 FeedDep = Annotated[RunFeed, Depends(get_feed)]
+SweepsDep = Annotated[SweepStore, Depends(get_sweeps)]
+SweeperDep = Annotated[Sweeper, Depends(get_sweeper)]
 
 
 async def get_sources(

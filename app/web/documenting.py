@@ -46,11 +46,38 @@ RECIPES: Examples = {
         },
     },
 }
+SWEEP: Examples = {"one": {"summary": "As POST /api/v1/sweeps answers it", "value": "b7d10c44e29f"}}
+_SWEPT = {"network": "simple-cnn", "dataset": "optdigits", "epochs": 2}
+PLANS: Examples = {
+    "grid": {
+        "summary": "Every combination",
+        "value": {
+            "recipe": _SWEPT,
+            "search": "grid",
+            "fields": {"optimizer": ["sgd", "adamw"], "batch_size": [64, 128]},
+        },
+    },
+    "random": {
+        "summary": "A random sample, the rest stopped early",
+        "value": {
+            "recipe": _SWEPT,
+            "search": "random",
+            "fields": {
+                "learning_rate": {"low": 0.0001, "high": 0.1, "scale": "log"},
+                "epochs": {"low": 1, "high": 3},
+                "augmentation": [[], ["rotation"]],
+            },
+            "samples": 4,
+            "seed": 0,
+            "stop_early": True,
+        },
+    },
+}
 NEW_MODEL: Examples = {"own": {"summary": "A name", "value": {"name": "my-digits"}}}
 
 _MEANING: dict[int | str, str] = {
-    404: "There is no such model, layer, channel, image or run; the detail says which there are.",
-    409: "The run is in a state in which this can't be done; the detail says which.",
+    404: "There is no such model, layer, image, run or sweep; the detail says which there are.",
+    409: "The run or the sweep is in a state in which this can't be done; the detail says which.",
     413: "The body or the picture is too large.",
     415: "The content type can't be read.",
     422: "The request can't be used; the detail says what to correct.",

@@ -29,6 +29,7 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.NoFilters: 404,
     errors.UnknownRun: 404,
     errors.UnknownSnapshot: 404,
+    errors.UnknownSweep: 404,
     errors.RunConflict: 409,
     # The server's own troubles, which its keeper can end.
     errors.DatasetUnavailable: 503,

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from app.core.dataset_files import Dataset
 from app.core.datasets import BUNDLED, list_datasets
 from app.core.recipes import Recipe, list_optimizers, list_schedules
+from app.services.model_library import ModelLibrary
 from app.services.run_store import STATES, Run, RunStore
+from app.settings import Settings
 from app.web.dependencies import LibraryDep, SettingsDep, StoreDep
 from app.web.pages import render
 from app.web.sparklines import sparkline
@@ -68,8 +70,17 @@ def runs(
     hx_request: Annotated[str | None, Header()] = None,
 ) -> Response:
     """All runs, the newest first. With ``like`` the form is filled in with that run's recipe."""
+    form = train_form(store, settings, library, like)
+    page = RunsPage("runs", [_line(store, run) for run in store.all()], STATES, form)
+    return render(request, "_runs.html" if hx_request else "runs.html", page)
+
+
+def train_form(
+    store: RunStore, settings: Settings, library: ModelLibrary, like: str | None
+) -> TrainForm:
+    """The form with the recipe of the run ``like``, else with the defaults. Raises UnknownRun."""
     defaults = Recipe(library.get().card.network, BUNDLED.name).to_dict()
-    form = TrainForm(
+    return TrainForm(
         networks=list_networks(),
         datasets=list_datasets(settings.dataset_folders),
         optimizers=list_optimizers(),
@@ -82,8 +93,6 @@ def runs(
             if card.name == card.network and card.recipe
         },
     )
-    page = RunsPage("runs", [_line(store, run) for run in store.all()], STATES, form)
-    return render(request, "_runs.html" if hx_request else "runs.html", page)
 
 
 def _line(store: RunStore, run: Run) -> RunLine:

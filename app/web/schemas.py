@@ -250,7 +250,9 @@ class RunAnswer(BaseModel):
         description="of the newest epoch, with the best validation accuracy so far"
     )
     model: str | None = Field(description="the model that was made of it")
+    sweep: str | None = Field(description="the id of the sweep that it belongs to")
     error: str | None = Field(description="why it has failed")
+    reason: str | None = Field(description="why it was cancelled, where nobody asked for it")
     created_at: str
     started_at: str | None
     ended_at: str | None

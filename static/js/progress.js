@@ -26,7 +26,7 @@ export function describe(history, epochs) {
     case "finished":
       return `Finished. ${best ? `Epoch ${best.epoch} was the best: ${percent(best.validation_accuracy)} of the validation images right.` : ""}`;
     case "cancelled":
-      return `Cancelled after ${done} of ${epochs} epochs.`;
+      return history.reason ?? `Cancelled after ${done} of ${epochs} epochs.`;
     case "interrupted":
       return `Interrupted: the server stopped. Resume ${done ? `goes on after epoch ${done}` : "starts it again"}.`;
     default:

@@ -74,6 +74,8 @@ test("every state has a sentence", () => {
   assert.equal(new Set(said).size, 7);
   assert.ok(said[3].includes("97.22 %"));
   assert.ok(said[6].includes("after epoch 1"));
+  const stopped = historyOf([["epoch", epoch(1)], ["cancelled", { reason: "Stopped early: behind." }]]);
+  assert.equal(describe(stopped, 4), "Stopped early: behind.");
 });
 
 test("thinned curves keep their mean and their end", () => {

@@ -34,7 +34,7 @@ def body_of(operation: dict[str, Any]) -> dict[str, Any]:
 # A zip is chosen from the disk; all other bodies are pictures, which may be sent as JSON too.
 UPLOADS = {"/api/v1/datasets"}
 # What these take is JSON and nothing else.
-JSON_ALONE = {"/api/v1/runs", "/api/v1/runs/{run}/model"}
+JSON_ALONE = {"/api/v1/runs", "/api/v1/runs/{run}/model", "/api/v1/sweeps"}
 
 
 def test_every_operation_of_the_design_is_there(document: dict[str, Any]) -> None:
@@ -56,6 +56,11 @@ def test_every_operation_of_the_design_is_there(document: dict[str, Any]) -> Non
         "get /api/v1/runs/{run}",
         "delete /api/v1/runs/{run}",
         "get /api/v1/runs/{run}/events",
+        "get /api/v1/sweeps",
+        "post /api/v1/sweeps",
+        "get /api/v1/sweeps/{sweep}",
+        "delete /api/v1/sweeps/{sweep}",
+        "post /api/v1/sweeps/{sweep}/cancel",
         *(f"post /api/v1/runs/{{run}}/{action}" for action in ("cancel", "pause", "resume")),
         *(f"get {layer}/{what}.{form}" for what in ("filters", "activations") for form in FORMS),
     }
@@ -131,8 +136,8 @@ def tries(operation: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def test_every_example_works(api: httpx.Client, document: dict[str, Any]) -> None:
     tried = 0
     for method, path, operation in operations(document):
-        # No run is there always: test_runs.py goes through their operations.
-        if (method == "post" and path in UPLOADS) or "{run}" in path:
+        # No run or sweep is there always: test_runs.py and test_sweeps.py go through theirs.
+        if (method == "post" and path in UPLOADS) or "{run}" in path or "{sweep}" in path:
             continue
         places = {one["name"]: one["in"] for one in operation.get("parameters", [])}
         for example in tries(operation):

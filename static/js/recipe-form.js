@@ -1,0 +1,122 @@
+// The fields of a recipe in a form: filled in, read, sent; a refusal stands beside them.
+
+import { fieldOf } from "./progress.js";
+import { Refusal, request } from "./request.js";
+
+const recipes = JSON.parse(document.getElementById("recipes")?.textContent ?? "{}");
+const refusal = /** @type {HTMLElement} */ (document.getElementById("refusal"));
+const preview = /** @type {HTMLAnchorElement} */ (document.getElementById("preview"));
+
+export class RecipeForm {
+  /** The fields of a recipe. @type {string[]} */
+  names = Object.keys(recipes.defaults);
+
+  /** @param {HTMLFormElement} form */
+  constructor(form) {
+    this.form = form;
+    this.details = /** @type {HTMLDetailsElement} */ (form.querySelector("details"));
+    form.addEventListener("input", () => this.#link());
+    form.addEventListener("change", () => this.#offer());
+    form.addEventListener("click", (event) => {
+      const wanted = event.target instanceof HTMLElement && event.target.dataset.fill;
+      if (wanted === "defaults") this.#fill(recipes.defaults);
+      if (wanted === "shipped") this.#fill(recipes.shipped[this.field("network").value]);
+      this.#offer();
+    });
+    this.#link();
+    this.#offer();
+  }
+
+  /** @param {string} name */
+  field(name) {
+    return /** @type {HTMLInputElement} */ (this.form.elements.namedItem(name));
+  }
+
+  /** @returns {Record<string, unknown>} */
+  recipe() {
+    return Object.fromEntries(this.names.map((name) => [name, this.#value(name)]));
+  }
+
+  /**
+   * Send what was typed; a refusal is shown.
+   * @param {unknown} body
+   * @param {(detail: string) => HTMLInputElement | null} [find] the field that a refusal speaks of
+   * @returns {Promise<string | null>} the id of what was started; null where it was refused
+   */
+  async send(body, find = (detail) => this.find(detail)) {
+    const button = /** @type {HTMLButtonElement} */ (this.form.querySelector("button.main"));
+    const name = this.field("name").value.trim();
+    button.disabled = true;
+    this.refuse("", null);
+    try {
+      const headers = { "Content-Type": "application/json" };
+      const address = `${this.form.action}${name && `?${new URLSearchParams({ name })}`}`;
+      const response = await request(address, { method: "POST", body: JSON.stringify(body), headers });
+      return (await response.json()).id;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.refuse(error.message, find(error.message));
+      return null;
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  /** @param {string} detail */
+  find(detail) {
+    const name = fieldOf(detail, this.names);
+    return name ? this.field(name) : null;
+  }
+
+  /**
+   * @param {string} detail the server's words; none where all is well
+   * @param {HTMLInputElement | null} input what they are about
+   */
+  refuse(detail, input) {
+    refusal.hidden = !detail;
+    refusal.textContent = detail;
+    for (const one of this.form.querySelectorAll("[aria-invalid]")) one.removeAttribute("aria-invalid");
+    if (!input) return;
+    if (this.details.contains(input)) this.details.open = true;
+    input.setAttribute("aria-invalid", "true");
+    input.setAttribute("aria-describedby", "refusal");
+    input.focus();
+  }
+
+  /**
+   * What a field holds. What is no number or no JSON goes to the server as it is, which says so.
+   * @param {string} name
+   */
+  #value(name) {
+    const { type, value: text } = this.field(name);
+    if (type === "number") return text === "" ? text : Number(text);
+    if (name !== "augmentation") return text;
+    try {
+      return JSON.parse(text || "[]");
+    } catch {
+      return text;
+    }
+  }
+
+  /** @param {Record<string, unknown>} recipe */
+  #fill(recipe) {
+    for (const name of this.names) {
+      const one = recipe[name] ?? recipes.defaults[name];
+      this.field(name).value = typeof one === "string" ? one : JSON.stringify(one);
+    }
+    this.details.open = true;
+    this.refuse("", null);
+    this.#link();
+  }
+
+  /** The preview of what stands in the field of augmentations. */
+  #link() {
+    preview.search = String(new URLSearchParams({ augmentation: this.field("augmentation").value }));
+  }
+
+  /** A button that fills in nothing is none: some networks come without a recipe. */
+  #offer() {
+    const button = /** @type {HTMLButtonElement} */ (this.form.querySelector("[data-fill=shipped]"));
+    button.disabled = !(this.field("network").value in recipes.shipped);
+  }
+}
