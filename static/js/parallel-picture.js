@@ -9,7 +9,7 @@ import { colors } from "./theme.js";
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const MARGIN = { left: 16, right: 64, top: 40, bottom: 16 };
 /** Between two axes, so that their names and values have room. */
-const GAP = 116;
+const GAP = 136;
 /** The scale begins with the page's own colour, in which no line would be seen. */
 const FAINTEST = 0.35;
 

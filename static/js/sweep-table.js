@@ -12,8 +12,8 @@ import { percent } from "./progress.js";
  * @property {boolean} number
  */
 
-/** @param {string} state @param {string | null} reason */
-const stateOf = (state, reason) => `<span class="tag" data-state="${state}">${state}</span>${reason ? ' <span class="soft">stopped early</span>' : ""}`;
+/** @param {SweptRun} run */
+const stateOf = ({ state, reason }) => `<span class="tag" data-state="${state}">${state}</span>${reason ? ' <span class="soft">stopped early</span>' : ""}`;
 
 export class SweepTable {
   /** @type {Map<string, HTMLTableRowElement>} */
@@ -27,21 +27,25 @@ export class SweepTable {
 
   /**
    * @param {HTMLTableElement} table
-   * @param {string[]} fields that vary
+   * @param {Record<string, any>} fields of the plan: lists and ranges
    * @param {string} pages the address of the runs' pages
    * @param {(run: string | null) => void} light is told which run is pointed at
    */
   constructor(table, fields, pages, light) {
     this.table = table;
     this.pages = pages;
-    this.fields = fields;
+    this.fields = Object.keys(fields);
     /** @type {Column[]} */
     this.columns = [
       { name: "Run", value: (run) => this.#runs.indexOf(run), number: false },
-      { name: "State", value: (run) => run.state, number: false },
-      ...fields.map((field) => ({ name: field.replaceAll("_", " "), value: (/** @type {SweptRun} */ run) => run.values[field], number: true })),
-      { name: "Epochs", value: (run) => run.epoch, number: true },
       { name: "Accuracy", value: (run) => run.best_accuracy, number: true },
+      ...this.fields.map((field) => ({
+        name: field.replaceAll("_", " "),
+        value: (/** @type {SweptRun} */ run) => run.values[field],
+        number: !Array.isArray(fields[field]) || typeof fields[field][0] === "number",
+      })),
+      { name: "Epochs", value: (run) => run.epoch, number: true },
+      { name: "State", value: (run) => run.state, number: false },
     ];
     this.body = table.tBodies[0];
     this.#head();
@@ -134,14 +138,15 @@ export class SweepTable {
    * @param {SweptRun} run
    */
   #fill(row, run) {
-    const best = run.id === this.#best;
-    row.classList.toggle("best", best);
-    const state = stateOf(run.state, run.reason);
-    if (row.cells[1].innerHTML !== state) row.cells[1].innerHTML = state;
-    row.cells[1].title = run.reason ?? "";
+    row.classList.toggle("best", run.id === this.#best);
     const values = this.fields.map((field) => sayValue(run.values[field]));
     const accuracy = run.best_accuracy === null ? "–" : percent(run.best_accuracy);
-    [...values, `${run.epoch} of ${run.epochs}`, accuracy].forEach((text, place) => (row.cells[place + 2].textContent = text));
+    const texts = [accuracy, ...values, `${run.epoch} of ${run.epochs}`];
+    texts.forEach((text, place) => (row.cells[place + 1].textContent = text));
+    const cell = row.cells[texts.length + 1];
+    const state = stateOf(run);
+    if (cell.innerHTML !== state) cell.innerHTML = state;
+    cell.title = run.reason ?? "";
   }
 }
 

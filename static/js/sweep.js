@@ -22,6 +22,8 @@ let table;
 let picture;
 /** @type {SweptRun | null} */
 let best = null;
+/** @type {SweptRun[]} */
+let shown = [];
 
 /** @param {string | null} run that is pointed at, in the table or in the picture */
 function light(run) {
@@ -33,7 +35,7 @@ function light(run) {
 function show(sweep) {
   const { runs, ended } = sweep;
   const fields = Object.keys(sweep.plan.fields);
-  table ??= new SweepTable(/** @type {HTMLTableElement} */ (part("table")), fields, runPages, light);
+  table ??= new SweepTable(/** @type {HTMLTableElement} */ (part("table")), sweep.plan.fields, runPages, light);
   picture ??= new ParallelPicture(part("picture"), sweep.plan.fields, light, (run) => table.reach(run));
   best = runs.find((run) => run.id === sweep.best) ?? null;
   const tried = runs.some((run) => run.best_accuracy !== null);
@@ -42,6 +44,7 @@ function show(sweep) {
   part("no-runs").hidden = runs.length > 0;
   showState(runs, ended);
   showLegend(runs);
+  shown = runs;
   picture.show(runs, sweep.best, describePicture(fields));
   table.show(runs, sweep.best);
   document.documentElement.dataset.ready = "";
@@ -123,11 +126,13 @@ async function attempt(url, options) {
 
 /** @returns {Promise<boolean>} whether more is to come */
 async function hearNews() {
-  const response = await attempt(api);
-  if (!response) return true;
-  const sweep = /** @type {Sweep} */ (await response.json());
-  show(sweep);
-  return !sweep.ended;
+  const sweep = await request(api).then(
+    (response) => /** @type {Promise<Sweep>} */ (response.json()),
+    (error) => say("connection", error.message),
+  );
+  part("connection").hidden = Boolean(sweep);
+  if (sweep) show(sweep);
+  return !sweep?.ended;
 }
 
 async function wait() {
@@ -157,4 +162,5 @@ part("make-model").addEventListener("click", async () => {
   if (response) showModel((await response.json()).name);
 });
 
+document.addEventListener("themechange", () => showLegend(shown));
 await wait();
