@@ -15,6 +15,7 @@ from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor
 from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
+from app.services.snapshot_models import SnapshotModels
 from app.services.trainer import Trainer
 from app.settings import Settings, read_settings
 from app.web import api, augmentations, datasets, errors, maps, pages, run_pages, runs
@@ -34,6 +35,7 @@ class State(TypedDict):
     predictor: Predictor
     images: ImageStore
     store: RunStore
+    snapshots: SnapshotModels
     feed: RunFeed
     trainer: Trainer
 
@@ -45,7 +47,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     that can't be written, weights that can't be read.
     """
     settings = settings or read_settings()
-    library = ModelLibrary(choose_device(settings.device), settings.data_dir / "models")
+    device = choose_device(settings.device)
+    library = ModelLibrary(device, settings.data_dir / "models")
     images = ImageStore(settings.data_dir / "images", settings.max_pixels)
     images.put(example_picture())
     warm_up(library)
@@ -67,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             predictor=predictor,
             images=images,
             store=store,
+            snapshots=SnapshotModels(store, settings.dataset_folders, device),
             feed=feed,
             trainer=trainer,
         )
