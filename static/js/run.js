@@ -13,6 +13,8 @@ import { Refusal, request } from "./request.js";
 /** No screen shows more points side by side. */
 const POINTS = 600;
 const MOST_CONFUSED = 8;
+/** How often an interrupted run is looked at. */
+const LOOK_MS = 5000;
 
 /** @param {string} id */
 const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -173,7 +175,13 @@ page.addEventListener("click", async (event) => {
   const done = await change(`/${button.dataset.do}`, { method: "POST" });
   changing = false;
   // A run that had ended goes on: so does its stream.
-  if (done) listen();
+  if (done) // Another page may have resumed it meanwhile.
+setInterval(async () => {
+  if (following || history.state !== "interrupted" || document.hidden) return;
+  const response = await request(api).catch(() => null);
+  if (response && !ENDED.includes((await response.json()).state)) listen();
+}, LOOK_MS);
+listen();
 });
 
 part("delete-run").addEventListener("click", async () => {
@@ -208,4 +216,10 @@ part("make-model").addEventListener("click", async () => {
 part("logarithmic").addEventListener("change", (event) => {
   loss.scale(/** @type {HTMLInputElement} */ (event.target).checked);
 });
+// Another page may have resumed it meanwhile.
+setInterval(async () => {
+  if (following || history.state !== "interrupted" || document.hidden) return;
+  const response = await request(api).catch(() => null);
+  if (response && !ENDED.includes((await response.json()).state)) listen();
+}, LOOK_MS);
 listen();
