@@ -16,6 +16,7 @@ from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor
 from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
+from app.services.snapshot_models import SnapshotModels
 from app.services.sweep_store import SweepStore
 from app.services.sweeper import Sweeper, early_end
 from app.services.trainer import Trainer
@@ -48,6 +49,7 @@ class State(TypedDict):
     predictor: Predictor
     images: ImageStore
     store: RunStore
+    snapshots: SnapshotModels
     feed: RunFeed
     trainer: Trainer
     sweeps: SweepStore
@@ -61,7 +63,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     that can't be written, weights that can't be read.
     """
     settings = settings or read_settings()
-    library = ModelLibrary(choose_device(settings.device), settings.data_dir / "models")
+    device = choose_device(settings.device)
+    library = ModelLibrary(device, settings.data_dir / "models")
     images = ImageStore(settings.data_dir / "images", settings.max_pixels)
     images.put(example_picture())
     warm_up(library)
@@ -85,6 +88,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             predictor=predictor,
             images=images,
             store=store,
+            snapshots=SnapshotModels(store, settings.dataset_folders, device),
             feed=feed,
             trainer=trainer,
             sweeps=swept,

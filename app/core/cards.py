@@ -14,8 +14,8 @@ from app.core.recipes import Recipe
 from models.registry import ModelCard, blank_card
 
 
-def card_of_run(recipe: Recipe, finished: Finished, name: str, dataset: Dataset) -> ModelCard:
-    """The card of a finished run's model, with what was measured on the validation images.
+def card_of_weights(recipe: Recipe, name: str, dataset: Dataset) -> ModelCard:
+    """The card of weights that were trained as the recipe says, before anything is measured.
 
     A model that isn't named as its network is the user's own: its name is its title, and it isn't
     the default.
@@ -31,14 +31,19 @@ def card_of_run(recipe: Recipe, finished: Finished, name: str, dataset: Dataset)
         classes=dataset.classes,
         weights=f"{name}.safetensors",
         recipe=recipe.to_dict(),
-        metrics={
-            "validation_accuracy": finished.validation_accuracy,
-            "validation_loss": finished.validation_loss,
-            "epoch": finished.epoch,
-            "epochs": recipe.epochs,
-            "seconds": round(finished.seconds, 1),
-        },
     )
+
+
+def card_of_run(recipe: Recipe, finished: Finished, name: str, dataset: Dataset) -> ModelCard:
+    """The card of a finished run's model, with what was measured on the validation images."""
+    metrics = {
+        "validation_accuracy": finished.validation_accuracy,
+        "validation_loss": finished.validation_loss,
+        "epoch": finished.epoch,
+        "epochs": recipe.epochs,
+        "seconds": round(finished.seconds, 1),
+    }
+    return replace(card_of_weights(recipe, name, dataset), metrics=metrics)
 
 
 def notice_of(card: ModelCard) -> str | None:

@@ -51,7 +51,15 @@ def load_network(card: ModelCard, folder: Path) -> nn.Module:
     """
     if card.weights is None:
         raise UnreadableWeights(f"{card.name} is untrained: its card names no weights.")
-    weights = decode_weights(_read(folder / Path(card.weights).name))
+    return network_of(card, _read(folder / Path(card.weights).name))
+
+
+def network_of(card: ModelCard, content: bytes) -> nn.Module:
+    """The card's network with weights out of a safetensors file, in evaluation mode.
+
+    Raises UnreadableWeights where they are damaged or another network's.
+    """
+    weights = decode_weights(content)
     try:
         network = create_network(card.network)
         network.load_state_dict(weights)

@@ -35,9 +35,7 @@ def record_of(event: Event) -> Record:
     kind = _KINDS[type(event)]
     if isinstance(event, State):
         return Record(kind, {"epoch": len(event.epochs)}, encode_state(event))
-    if isinstance(event, Snapshot):
-        return Record(kind, {"epoch": event.epoch}, encode_weights(event.weights))
-    if isinstance(event, Finished):
+    if isinstance(event, (Snapshot, Finished)):
         facts = asdict(replace(event, weights={}))
         del facts["weights"]
         return Record(kind, facts, encode_weights(event.weights))

@@ -53,10 +53,17 @@ class EpochDone:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The averaged weights at the end of an epoch, on the processor; epoch 0 is before training."""
+    """The averaged weights at a point of the training, on the processor, and how good they are.
 
-    epoch: int
+    ``epoch`` is how many epochs are done: 0 before training, 0.25 after a quarter of the first.
+    ``confusion`` counts the validation images: a row per true class, a column per predicted one.
+    """
+
+    epoch: float
     weights: dict[str, Tensor]
+    validation_loss: float
+    validation_accuracy: float
+    confusion: list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,9 @@ class State:
     """All that a training needs to go on after an epoch as if it had never stopped.
 
     It goes back into ``train``, in another process if need be; states.py makes a file of it.
-    ``epochs`` are those that are done, ``best`` the one that validated best. ``learner`` holds the
-    learner's tensors. ``version`` says what made it.
+    ``epochs`` are those that are done, ``best_epoch`` the one that validated best, and
+    ``best_weights`` its averaged weights. ``learner`` holds the learner's tensors. ``version`` says
+    what made it.
     """
 
     version: str
@@ -74,7 +82,8 @@ class State:
     training_images: int
     epochs: tuple[EpochDone, ...]
     seconds: float
-    best: Snapshot
+    best_epoch: int
+    best_weights: dict[str, Tensor]
     learner: dict[str, Tensor]
 
 

@@ -36,6 +36,15 @@ class Model:
     device: torch.device
     _lock: Lock = field(default_factory=Lock, repr=False)
 
+    @classmethod
+    def of(cls, card: ModelCard, network: nn.Module, device: torch.device) -> "Model":
+        """The network, laid out to be quick, as a model that answers at once."""
+        # Convolutions are a quarter faster where a pixel's channels lie side by side.
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = cls(card, network.to(device), device)
+        _ = model.weights  # Found here, by a forward pass, and not in the event loop.
+        return model
+
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """The layers in forward order."""

@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from app.core.errors import ConvScopeError
-from app.core.events import EpochDone, Snapshot, State
+from app.core.events import EpochDone, State
 from app.core.recipes import BadRecipe, Recipe
 from app.core.tuning import Tuning
 
@@ -31,7 +31,7 @@ def current_version() -> str:
 def encode_state(state: State) -> bytes:
     """The state as the bytes of a safetensors file."""
     tensors = {f"learner.{name}": value for name, value in state.learner.items()}
-    tensors |= {f"best.{name}": value for name, value in state.best.weights.items()}
+    tensors |= {f"best.{name}": value for name, value in state.best_weights.items()}
     facts = {
         "version": state.version,
         "recipe": state.recipe.to_dict(),
@@ -39,7 +39,7 @@ def encode_state(state: State) -> bytes:
         "training_images": state.training_images,
         "epochs": [asdict(epoch) for epoch in state.epochs],
         "seconds": state.seconds,
-        "best": state.best.epoch,
+        "best": state.best_epoch,
     }
     return save(tensors, {"state": json.dumps(facts)})
 
@@ -55,7 +55,8 @@ def decode_state(content: bytes) -> State:
             training_images=facts["training_images"],
             epochs=tuple(EpochDone(**epoch) for epoch in facts["epochs"]),
             seconds=facts["seconds"],
-            best=Snapshot(facts["best"], _part(tensors, "best.")),
+            best_epoch=facts["best"],
+            best_weights=_part(tensors, "best."),
             learner=_part(tensors, "learner."),
         )
     except (SafetensorError, ValueError, KeyError, TypeError, BadRecipe) as error:

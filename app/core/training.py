@@ -6,12 +6,13 @@ nothing waits for Python per image.
 
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 
 from app.core.dataset_files import DatasetFolders, Split
 from app.core.datasets import find_dataset, load_split, split_off
 from app.core.devices import choose_device
 from app.core.errors import ConvScopeError
+from app.core.evaluating import Evaluation
 from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, State
 from app.core.learner import Learner
 from app.core.recipes import BadRecipe, Recipe
@@ -24,10 +25,15 @@ class Diverged(ConvScopeError):
 
 
 def train(
-    recipe: Recipe, folders: DatasetFolders, resume_from: State | None = None
+    recipe: Recipe,
+    folders: DatasetFolders,
+    resume_from: State | None = None,
+    early: Sequence[float] = (0.0,),
 ) -> Iterator[Event]:
     """Train as the recipe says, on the data set that lies in ``folders``.
 
+    A snapshot follows each epoch; ``early`` are the shares of the first after which there is one,
+    too, which changes nothing of the weights to come.
     The same recipe gives the same weights, bit for bit, on the same processor with the same number
     of threads, and so does going on from a state. Only the train part of the data set is read.
     Raises BadRecipe, DatasetUnavailable, UnavailableDevice, UnusableState and Diverged.
@@ -42,12 +48,12 @@ def train(
         start -= resume_from.seconds
     yield learner.describe(len(validation))
     state = resume_from
-    if state is None:
-        yield Snapshot(0, learner.snapshot())
+    if state is None and 0 in early:
+        yield _snapshot(learner, 0, learner.validate(validation))
     for epoch in range(len(state.epochs) + 1 if state else 1, recipe.epochs + 1):
-        done = yield from _train_epoch(learner, validation, epoch)
+        points = early if epoch == 1 else ()
+        done, snapshot = yield from _train_epoch(learner, validation, epoch, points)
         yield done
-        snapshot = Snapshot(epoch, learner.snapshot())
         yield snapshot
         state = _note(learner, state, done, snapshot, time.perf_counter() - start)
         yield state
@@ -86,7 +92,7 @@ def _note(
 ) -> State:
     """The state after an epoch."""
     epochs = before.epochs if before else ()
-    better = before is None or _rank(done) > _rank(epochs[before.best.epoch - 1])
+    better = before is None or _rank(done) > _rank(epochs[before.best_epoch - 1])
     return State(
         version=current_version(),
         recipe=learner.recipe,
@@ -94,7 +100,8 @@ def _note(
         training_images=len(learner.labels),
         epochs=(*epochs, done),
         seconds=seconds,
-        best=snapshot if better or before is None else before.best,
+        best_epoch=done.epoch if better or before is None else before.best_epoch,
+        best_weights=snapshot.weights if better or before is None else before.best_weights,
         learner=learner.state(),
     )
 
@@ -123,10 +130,11 @@ def load_parts(recipe: Recipe, folders: DatasetFolders) -> tuple[Split, Split]:
 
 
 def _train_epoch(
-    learner: Learner, validation: Split, epoch: int
-) -> Generator[Event, None, EpochDone]:
+    learner: Learner, validation: Split, epoch: int, early: Sequence[float]
+) -> Generator[Event, None, tuple[EpochDone, Snapshot]]:
     start = time.perf_counter()
     total = 0.0
+    points = {math.ceil(share * learner.batches) for share in early} - {0, learner.batches}
     for batch, indices in enumerate(learner.shuffle(), 1):
         before = time.perf_counter()
         loss = learner.step(indices)
@@ -134,11 +142,20 @@ def _train_epoch(
         total += loss * len(indices)
         rate = len(indices) / (time.perf_counter() - before)
         yield BatchDone(epoch, batch, learner.batches, learner.progress, loss, rate)
+        if batch in points:
+            place = round(epoch - 1 + batch / learner.batches, 4)
+            yield _snapshot(learner, place, learner.validate(validation))
     evaluation = learner.validate(validation)
     _insist_on_a_number(evaluation.loss, learner)
     seconds = time.perf_counter() - start
     average = total / len(learner.labels)
-    return EpochDone(epoch, average, evaluation.loss, evaluation.accuracy, seconds)
+    done = EpochDone(epoch, average, evaluation.loss, evaluation.accuracy, seconds)
+    return done, _snapshot(learner, epoch, evaluation)
+
+
+def _snapshot(learner: Learner, epoch: float, evaluation: Evaluation) -> Snapshot:
+    confusion: list[list[int]] = evaluation.confusion.tolist()
+    return Snapshot(epoch, learner.snapshot(), evaluation.loss, evaluation.accuracy, confusion)
 
 
 def _insist_on_a_number(loss: float, learner: Learner) -> None:
@@ -154,11 +171,11 @@ def _rank(done: EpochDone) -> tuple[float, float]:
 
 
 def _finish(state: State) -> Finished:
-    best = state.epochs[state.best.epoch - 1]
+    best = state.epochs[state.best_epoch - 1]
     return Finished(
         epoch=best.epoch,
         validation_accuracy=best.validation_accuracy,
         validation_loss=best.validation_loss,
         seconds=state.seconds,
-        weights=state.best.weights,
+        weights=state.best_weights,
     )

@@ -110,11 +110,7 @@ class ModelLibrary:
 
     def _load(self, card: ModelCard, folder: Path) -> Model:
         network = load_network(card, folder) if card.weights else _untrained(card)
-        # Convolutions are a quarter faster where a pixel's channels lie side by side.
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        model = Model(card, network.to(self._device), self._device)
-        _ = model.weights  # Found here, by a forward pass, and not in the event loop.
-        return model
+        return Model.of(card, network, self._device)
 
 
 def _untrained(card: ModelCard) -> nn.Module:

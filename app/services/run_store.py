@@ -194,13 +194,27 @@ class RunStore:
             return [LoggedEvent(**{**dict(row), "facts": json.loads(row["facts"])}) for row in rows]
 
     def epochs(self, run: str) -> list[dict[str, Any]]:
-        """What each finished epoch reported; of one that was done again, the last report."""
+        """What each finished epoch reported, by epoch."""
+        return self._reports(run, "epoch")
+
+    def _reports(self, run: str, kind: str) -> list[dict[str, Any]]:
+        """What was reported, by epoch; of one that was done again, the last report."""
         with self._reading() as reader:
             rows = reader.execute(
-                "SELECT facts FROM events WHERE run = ? AND kind = 'epoch' ORDER BY number", (run,)
+                "SELECT facts FROM events WHERE run = ? AND kind = ? ORDER BY number", (run, kind)
             )
-            epochs = [json.loads(row["facts"]) for row in rows]
-        return sorted({facts["epoch"]: facts for facts in epochs}.values(), key=itemgetter("epoch"))
+            reports = [json.loads(row["facts"]) for row in rows]
+        return sorted(
+            {facts["epoch"]: facts for facts in reports}.values(), key=itemgetter("epoch")
+        )
+
+    def snapshots(self, run: str) -> list[dict[str, Any]]:
+        """What was reported with each snapshot that is kept, by epoch."""
+        reported = self._reports(run, "snapshot")
+        with self._reading() as reader:
+            rows = reader.execute("SELECT epoch FROM snapshots WHERE run = ?", (run,))
+            kept = {row["epoch"] for row in rows}
+        return [facts for facts in reported if facts["epoch"] in kept]
 
     def state(self, run: str) -> bytes | None:
         """What the run needs to go on after its last finished epoch; None before the first."""

@@ -9,8 +9,10 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from safetensors.numpy import save
 
+from app.core.errors import NotEvaluated
 from app.core.model import Model, Prediction
 from app.services.predictor import Source, Traced
+from app.services.snapshot_models import is_snapshot, run_of
 from app.web.dependencies import (
     ImagesDep,
     LibraryDep,
@@ -81,6 +83,11 @@ async def describe_model(model: NamedModelDep) -> ModelDescription:
 )
 async def evaluate_model(model: NamedModelDep) -> EvaluationAnswer:
     """What was measured on the test split: accuracy, per class, confusion matrix, calibration."""
+    if is_snapshot(model.card.name):
+        raise NotEvaluated(
+            f"{model.card.name} is a snapshot: GET /api/v1/runs/{run_of(model.card.name)}"
+            "/snapshots says how good it is on the validation images."
+        )
     return EvaluationAnswer.of(model.card)
 
 

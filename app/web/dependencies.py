@@ -4,6 +4,7 @@ They are asynchronous, as FastAPI runs any other function in a thread, and few d
 it takes longer to find those than they take themselves.
 """
 
+from functools import partial
 from typing import Annotated, cast
 
 from fastapi import Depends, Path, Query, Request
@@ -15,6 +16,7 @@ from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor, Source
 from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
+from app.services.snapshot_models import SnapshotModels, is_snapshot
 from app.services.sweep_store import SweepStore
 from app.services.sweeper import Sweeper
 from app.services.trainer import Trainer
@@ -95,7 +97,11 @@ async def get_wanted_model(
     request: Request,
     model: Annotated[
         str | None,
-        Query(description="A model's name; without it, the default model.", openapi_examples=MODEL),
+        Query(
+            description="A model's name, or `<run>@<epoch>` for a snapshot; without it, the "
+            "default model.",
+            openapi_examples=MODEL,
+        ),
     ] = None,
 ) -> Model:
     """The model that the query names, else the default one."""
@@ -104,16 +110,25 @@ async def get_wanted_model(
 
 async def get_named_model(
     request: Request,
-    model: Annotated[str, Path(description="A model's name.", openapi_examples=MODEL)],
+    model: Annotated[
+        str,
+        Path(
+            description="A model's name, or `<run>@<epoch>` for a snapshot.", openapi_examples=MODEL
+        ),
+    ],
 ) -> Model:
     """The model that the path names."""
     return await _find(request, model)
 
 
 async def _find(request: Request, name: str | None) -> Model:
-    library = await get_library(request)
-    loaded = library.loaded(name)
-    return await run_in_threadpool(library.get, name) if loaded is None else loaded
+    if name and is_snapshot(name):
+        snapshots = cast(SnapshotModels, request.state.snapshots)
+        ready, get = snapshots.loaded(name), partial(snapshots.get, name)
+    else:
+        library = await get_library(request)
+        ready, get = library.loaded(name), partial(library.get, name)
+    return await run_in_threadpool(get) if ready is None else ready
 
 
 SourcesDep = Annotated[list[Source], Depends(get_sources)]

@@ -13,9 +13,12 @@ from app.core.augmenting import list_augmentations
 from app.core.cards import notice_of
 from app.core.coloring import SCALES
 from app.core.model import Model
+from app.services.run_store import Run, RunStore
+from app.services.snapshot_models import is_snapshot, run_of
 from app.web.assets import static_url
-from app.web.dependencies import LibraryDep, WantedModelDep
+from app.web.dependencies import LibraryDep, NamedModelDep, StoreDep, WantedModelDep
 from app.web.examples import example_image
+from app.web.runs import timeline
 from app.web.schemas import EvaluationAnswer, ModelDescription
 from models.registry import ModelCard
 
@@ -33,13 +36,25 @@ templates.env.filters["coded"] = coded
 
 
 @dataclass(frozen=True)
+class TimeMachine:
+    """A run and its snapshots, between which one goes back and forth."""
+
+    run: Run
+    snapshots: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class ExplorePage:
-    """What ``explore.html`` shows; ``_model_view.html`` alone when htmx changes the model."""
+    """What ``explore.html`` shows; ``_model_view.html`` alone when htmx changes the model.
+
+    A snapshot brings the time machine of its run along.
+    """
 
     here: str
     model: Model
     description: dict[str, Any]
     cards: list[ModelCard]
+    machine: TimeMachine | None
 
 
 @dataclass(frozen=True)
@@ -101,16 +116,24 @@ def explore(
     request: Request,
     model: WantedModelDep,
     library: LibraryDep,
+    store: StoreDep,
     hx_request: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Draw, and see every layer; for htmx, only what belongs to the model."""
+    name = model.card.name
     page = ExplorePage(
         here="explore",
         model=model,
         description=ModelDescription.of(model).model_dump(),
         cards=library.cards(),
+        machine=_time_machine(store, name) if is_snapshot(name) else None,
     )
     return render(request, "_model_view.html" if hx_request else "explore.html", page)
+
+
+def _time_machine(store: RunStore, name: str) -> TimeMachine:
+    run = store.get(run_of(name))
+    return TimeMachine(run, [one.model_dump() for one in timeline(store, run.id)])
 
 
 @router.get("/models", name="models")
@@ -119,10 +142,9 @@ def models(request: Request, library: LibraryDep) -> Response:
     return render(request, "models.html", ModelsPage("models", library.cards()))
 
 
-@router.get("/models/{name}", name="model")
-def model(request: Request, library: LibraryDep, name: str) -> Response:
+@router.get("/models/{model}", name="model")
+def model(request: Request, model: NamedModelDep) -> Response:
     """One model: its card, what was measured, its layers."""
-    model = library.get(name)
     measured = "test_confusion" in model.card.metrics
     evaluation = EvaluationAnswer.of(model.card) if measured else None
     return render(request, "model.html", ModelPage("models", model, evaluation))

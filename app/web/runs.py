@@ -15,9 +15,11 @@ from app.core.events import EpochDone
 from app.core.recipes import Recipe
 from app.core.training import check_recipe
 from app.services.model_maker import make_model
+from app.services.run_store import RunStore
+from app.services.snapshot_models import name_of
 from app.web.dependencies import FeedDep, LibraryDep, SettingsDep, StoreDep, TrainerDep
 from app.web.documenting import NEW_MODEL, RECIPES, RUN, binary, problems
-from app.web.schemas import Card, NewModel, RunAnswer, describe_card
+from app.web.schemas import Card, NewModel, RunAnswer, SnapshotAnswer, describe_card
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 
@@ -152,6 +154,21 @@ _change(
 async def delete(trainer: TrainerDep, run: RunId) -> None:
     """Forgets an ended run, its history and its snapshots."""
     await run_in_threadpool(trainer.delete, run)
+
+
+@router.get("/{run}/snapshots", summary="The snapshots of a run", responses=problems(404))
+async def list_snapshots(store: StoreDep, run: RunId) -> list[SnapshotAnswer]:
+    """Those that are kept, by epoch. Each is a model: explore it, trace it, predict with it."""
+    return await run_in_threadpool(timeline, store, run)
+
+
+def timeline(store: RunStore, run: str) -> list[SnapshotAnswer]:
+    """A run's snapshots, the first one first. Raises UnknownRun."""
+    store.get(run)
+    return [
+        SnapshotAnswer(model=name_of(run, facts["epoch"]), **facts)
+        for facts in store.snapshots(run)
+    ]
 
 
 @router.get(

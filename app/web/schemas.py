@@ -258,6 +258,16 @@ class RunAnswer(BaseModel):
     ended_at: str | None
 
 
+class SnapshotAnswer(BaseModel):
+    """The weights of a run at one point, and what they made of the validation images."""
+
+    epoch: float = Field(description="epochs that were done: 0.25 is within the first")
+    model: str = Field(description="its name as a model", examples=["5f0c2a91d3e8@0.25"])
+    validation_loss: float
+    validation_accuracy: float
+    confusion: list[list[int]] = Field(description="a row per true class, in class order")
+
+
 class NewModel(BaseModel):
     """What to call a new model."""
 

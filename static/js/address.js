@@ -47,3 +47,11 @@ export function writeView(url, view) {
   }
   return next;
 }
+
+/**
+ * Whether two models are the same, or snapshots of the same run, which differ in numbers alone.
+ * @param {string} one
+ * @param {string} other
+ */
+export const sameNetwork = (one, other) =>
+  one === other || (one.includes("@") && one.split("@")[0] === other.split("@")[0]);

@@ -7,7 +7,8 @@ import "./map-inspector.js";
 import "./number-grid.js";
 import "./preparation-strip.js";
 import "./probability-bars.js";
-import { readView, writeView } from "./address.js";
+import "./time-machine.js";
+import { readView, sameNetwork, writeView } from "./address.js";
 import { notePicked } from "./looking.js";
 import { ModelView } from "./model-view.js";
 import { Newest } from "./newest.js";
@@ -18,6 +19,7 @@ import { readSafetensors } from "./safetensors.js";
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
 
 const KEEP_AFTER_MS = 700;
+const LAST = "convscope-drawing";
 // A wait that is felt.
 const SLOW_MS = 400;
 
@@ -73,9 +75,10 @@ async function trace() {
 function paint(answer, traced) {
   const { tensors, metadata } = readSafetensors(answer);
   notePicked(tensors, metadata);
-  // Meanwhile the pad may have been cleared, or another model chosen.
   const prediction = JSON.parse(metadata.prediction);
-  if (pad.empty || prediction.model !== view.model) return;
+  if (shown.machine) shown.machine.busy = false;
+  // Meanwhile the pad may have been cleared, or another model chosen.
+  if (pad.empty || !sameNetwork(prediction.model, view.model)) return;
   strip.show(JSON.parse(metadata.steps).map((/** @type {[string, string]} */ [name, caption]) => ({
     name, caption, picture: /** @type {Tensor} */ (tensors.get(`step:${name}`)),
   })));
@@ -138,7 +141,21 @@ async function keep() {
     const response = await request("/api/v1/images", { method: "POST", headers, body: bytes });
     image = (await response.json()).id;
   }
+  if (image) localStorage.setItem(LAST, image);
   address({ image }, false);
+}
+
+/** Take up the last drawing, if the server still has it, for a network that one watches. */
+async function recall() {
+  const image = localStorage.getItem(LAST);
+  if (!image) return;
+  try {
+    await showKept(image);
+    address({ image }, false);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    localStorage.removeItem(LAST);
+  }
 }
 
 /** @param {File} file a picture that was chosen, dropped or pasted */
@@ -187,12 +204,40 @@ function select(layer, channel) {
   shown.select(view);
 }
 
+/**
+ * Go to another snapshot of the run.
+ * @param {string} model
+ */
+function travel(model) {
+  address({ model }, false);
+  name(model);
+  shown.become(model, view);
+  if (pad.empty || !shown.machine) return;
+  shown.machine.busy = true;
+  queue.push(true);
+}
+
+/**
+ * Name the model in the picker, which has no line of its own for each snapshot.
+ * @param {string} model
+ */
+function name(model) {
+  const options = [...picker.options];
+  const option = options.find(({ value }) => sameNetwork(value, model)) ?? new Option();
+  if (!option.parentElement) picker.prepend(option);
+  option.value = model;
+  if (shown.machine) option.text = shown.machine.title;
+  picker.value = model;
+}
+
 /** The server has sent another model's columns. */
 async function arrived() {
   const element = /** @type {HTMLElement} */ (document.getElementById("model-view"));
   shown = new ModelView(element, select, setScale, () => !pad.empty && queue.push(true));
   if (shown.name !== view.model) address({ model: shown.name, layer: null, channel: null }, true);
-  picker.value = shown.name;
+  shown.machine?.show(shown.name);
+  name(shown.name);
+  shown.machine?.addEventListener("scrub", (event) => travel(/** @type {CustomEvent} */ (event).detail.model));
   shown.select(view);
   if (!pad.empty) queue.push(true);
 }
@@ -207,7 +252,8 @@ async function restore() {
   const next = readView(new URL(location.href), picker.value);
   const [model, image] = [view.model, view.image];
   view = next;
-  if (next.model !== model) {
+  if (next.model !== model && sameNetwork(next.model, model)) travel(next.model);
+  else if (next.model !== model) {
     const { htmx } = /** @type {any} */ (window);
     await htmx.ajax("GET", `/?model=${encodeURIComponent(next.model)}`, { target: "#model-view", swap: "outerHTML" });
     return;
@@ -243,5 +289,6 @@ addEventListener("popstate", () => void restore());
 await customElements.whenDefined("layer-columns");
 await arrived();
 if (view.image) await showKept(view.image).catch(refuse);
+else if (document.querySelector("time-machine")) await recall();
 tools.update();
 document.documentElement.dataset.ready = "";

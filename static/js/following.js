@@ -9,10 +9,12 @@ const AGAIN_MS = 3000;
  * @param {string} url
  * @param {(number: number, kind: string, facts: any) => void} tell
  * @param {(cut: boolean) => void} connection is told whether the connection is cut
+ * @returns {() => void} what ends it before
  */
 export function follow(url, tell, connection) {
   const source = new EventSource(url);
   let ended = false;
+  let end = () => source.close();
   for (const kind of KINDS) {
     source.addEventListener(kind, (event) => {
       tell(Number(event.lastEventId), kind, JSON.parse(event.data));
@@ -25,6 +27,9 @@ export function follow(url, tell, connection) {
     if (ended) return source.close();
     connection(true);
     // The browser itself tries again, unless the server's answer was an error.
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => follow(url, tell, connection), AGAIN_MS);
+    if (source.readyState !== EventSource.CLOSED) return;
+    const again = setTimeout(() => (end = follow(url, tell, connection)), AGAIN_MS);
+    end = () => clearTimeout(again);
   });
+  return () => end();
 }

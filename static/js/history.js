@@ -12,6 +12,12 @@
  * @property {number} at in epochs: 1.5 is the middle of the second
  * @property {number | null} value
  *
+ * @typedef {object} Snapshot
+ * @property {number} epoch 0.25 is within the first
+ * @property {number} validation_loss
+ * @property {number} validation_accuracy in 0..1
+ * @property {number[][]} confusion a row per true class
+ *
  * @typedef {object} History
  * @property {number} number of the newest event
  * @property {string} state
@@ -22,6 +28,7 @@
  * @property {number | null} rate images per second, smoothed
  * @property {Point[]} batches the loss of each batch that was told of
  * @property {Epoch[]} epochs another array whenever they have changed
+ * @property {Snapshot | null} snapshot the newest
  */
 
 export const ENDED = ["finished", "failed", "cancelled", "interrupted"];
@@ -41,6 +48,7 @@ export const emptyHistory = () => ({
   rate: null,
   batches: [],
   epochs: [],
+  snapshot: null,
 });
 
 /**
@@ -58,6 +66,7 @@ export function take(history, number, kind, facts) {
   else if (kind === "started") history.started = facts;
   else if (kind === "batch") takeBatch(history, facts);
   else if (kind === "epoch") takeEpoch(history, facts);
+  else if (kind === "snapshot") history.snapshot = facts;
   return true;
 }
 

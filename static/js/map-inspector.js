@@ -1,5 +1,6 @@
 // The card below the network: one map enlarged, with the filter that made it, or a whole layer.
 
+import { allFilters, filtersInWords, oneFilter, part } from "./filters.js";
 import { grid } from "./layer-column.js";
 import { channelOf } from "./looking.js";
 import { format, spanOf } from "./scales.js";
@@ -84,8 +85,7 @@ export class MapInspector extends HTMLElement {
    */
   #sources(layer, channel, tensors, weights, scale) {
     const filters = layer.weight_shape?.[0] ?? 0;
-    if (weights?.shape.length === 4) return this.#filters(channel, weights, filters, scale);
-    if (weights?.shape.length === 3) return this.#filters(channel, filterOf(weights), 1, scale);
+    if (weights && weights.shape.length >= 3) return this.#filters(channel, weights, filters, scale);
     if (weights?.shape.length === 2) return this.#rows(weights, filters);
     const before = tensors?.get(layer.reads[0]);
     const data = before && channel !== null && layer.channelwise ? channelOf(before, channel) : null;
@@ -104,30 +104,19 @@ export class MapInspector extends HTMLElement {
 
   /**
    * @param {number | null} channel
-   * @param {Tensor} weights (filters, kernels, height, width)
-   * @param {number} of how many filters there are; of one alone it is the channel's
+   * @param {Tensor} weights (filters, kernels, height, width), or the channel's alone (kernels,
+   *   height, width)
+   * @param {number} of how many filters there are
    * @param {"map" | "layer"} scale
    */
-  #filters(channel, { shape: [filters, kernels, height, width], data }, of, scale) {
-    const size = kernels * height * width;
-    const one = channel !== null;
-    const start = of === 1 ? 0 : (channel ?? 0) * size;
-    this.#caption(
-      one
-        ? `its filter: ${kernels === 1 ? "one kernel" : `${kernels} kernels`} of ${height} × ${width}`
-        : `${part(filters, of, "filters")}, ${kernels === 1 ? "one kernel each" : `a row of ${kernels} kernels each`}`,
-    );
-    return {
-      data: one ? data.subarray(start, start + size) : data,
-      count: one ? kernels : filters * kernels,
-      height, width, signed: true,
-      group: one || scale === "map" ? kernels : filters * kernels,
-      across: one || kernels === 1 ? 0 : kernels,
-      where: (/** @type {number} */ tile, /** @type {number} */ y, /** @type {number} */ x) => {
-        const filter = one ? channel : Math.floor(tile / kernels);
-        return `filter ${filter} · kernel ${tile % kernels} · y ${y} · x ${x}`;
-      },
-    };
+  #filters(channel, weights, of, scale) {
+    if (channel === null) {
+      this.#caption(filtersInWords(weights, of));
+      return allFilters(weights, scale);
+    }
+    const [kernels, height, width] = weights.shape.slice(-3);
+    this.#caption(`its filter: ${kernels === 1 ? "one kernel" : `${kernels} kernels`} of ${height} × ${width}`);
+    return oneFilter(weights, channel);
   }
 
   /**
@@ -194,14 +183,6 @@ export class MapInspector extends HTMLElement {
 }
 
 /**
- * A channel's filter alone (kernels, height, width) as the only one of a layer.
- * @param {Tensor} weights
- */
-function filterOf({ shape, data }) {
-  return { shape: [1, ...shape], data };
-}
-
-/**
  * How many numbers of a row stand side by side: all, or of a long row a divisor of their count.
  * @param {number} length
  */
@@ -209,15 +190,6 @@ function foldOf(length) {
   if (length <= LONG) return length;
   for (let width = WIDEST; width >= WIDEST / 4; width--) if (length % width === 0) return width;
   return length;
-}
-
-/**
- * @param {number} shown
- * @param {number} of
- * @param {string} what
- */
-function part(shown, of, what) {
-  return shown < of ? `the first ${shown} of ${of} ${what}` : `all ${of} ${what}`;
 }
 
 /**

@@ -51,6 +51,10 @@ export class ModelView {
     this.inspector = /** @type {import("./map-inspector.js").MapInspector} */ (
       element.querySelector("map-inspector")
     );
+    /** Only a snapshot has one. */
+    this.machine = /** @type {import("./time-machine.js").TimeMachine | null} */ (
+      element.querySelector("time-machine")
+    );
     this.choose = select;
     this.look = look;
     this.#listen(setScale);
@@ -153,8 +157,33 @@ export class ModelView {
     void this.#inspect(view);
   }
 
+  /**
+   * Become another snapshot of the same run: all but the numbers stays.
+   * @param {string} name
+   * @param {View} view
+   */
+  become(name, view) {
+    this.name = name;
+    this.machine?.show(name);
+    this.select(view);
+  }
+
+  /**
+   * Show the filters of the layer that is looked at, or else of the first that has any.
+   * @param {View} view
+   */
+  async #showFilters(view) {
+    const { machine, name } = this;
+    const filtered = this.layers.filter(({ weight_shape: shape }) => shape?.length === 4);
+    const layer = filtered.find((one) => one.name === view.layer) ?? filtered[0];
+    if (!machine || !layer) return;
+    const weights = await this.#weightsOf(layer, null);
+    if (weights && name === this.name) machine.showFilters(layer, weights);
+  }
+
   /** @param {View} view */
   select(view) {
+    void this.#showFilters(view);
     for (const column of this.network.columns) {
       const chosen = column.dataset.name === view.layer;
       column.toggleAttribute("data-chosen", chosen);

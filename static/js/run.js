@@ -1,7 +1,9 @@
 // The page of a run: its events become words, curves and a table, as they come.
 
+import "./confusion-matrix.js";
 import { ask } from "./asking.js";
 import { Chart } from "./chart.js";
+import { mostConfused } from "./confusion.js";
 import { curve, thin } from "./curves.js";
 import { follow } from "./following.js";
 import { bestOf, emptyHistory, ENDED, take } from "./history.js";
@@ -10,6 +12,9 @@ import { Refusal, request } from "./request.js";
 
 /** No screen shows more points side by side. */
 const POINTS = 600;
+const MOST_CONFUSED = 8;
+/** How often an interrupted run is looked at. */
+const LOOK_MS = 5000;
 
 /** @param {string} id */
 const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -21,6 +26,11 @@ let due = false;
 let following = false;
 let changing = false;
 let shown = history.epochs;
+/** @type {import("./history.js").Snapshot | null} */
+let drawn = null;
+/** @type {string[]} */
+const classes = JSON.parse(part("classes").textContent ?? "[]");
+const matrix = /** @type {import("./confusion-matrix.js").ConfusionMatrix} */ (document.querySelector("confusion-matrix"));
 
 const loss = new Chart(
   part("loss"),
@@ -43,6 +53,7 @@ function showSoon() {
     showProgress();
     showEpochs();
     showCurves();
+    showSnapshot();
     document.documentElement.dataset.ready = "";
   });
 }
@@ -105,6 +116,27 @@ function showCurves() {
   accuracy.show([curve(history.epochs, "validation_accuracy")]);
 }
 
+function showSnapshot() {
+  const { snapshot } = history;
+  if (!snapshot || snapshot === drawn) return;
+  drawn = snapshot;
+  const link = /** @type {HTMLAnchorElement} */ (part("time-machine"));
+  link.href = `${page.dataset.explore}?${new URLSearchParams({ model: `${page.dataset.run}@${snapshot.epoch}` })}`;
+  link.hidden = false;
+  const { epoch, confusion, validation_accuracy: right } = snapshot;
+  const images = confusion.flat().reduce((sum, count) => sum + count, 0);
+  say("confusion-of", `${images.toLocaleString("en")} validation images after epoch ${epoch}: ${percent(right)} right`);
+  part("newest-snapshot").hidden = false;
+  matrix.show(classes, confusion);
+  const pairs = mostConfused(confusion, MOST_CONFUSED).map(([actual, taken, count]) => {
+    const item = document.createElement("li");
+    item.innerHTML = `<b></b> taken for <b></b> <span>${count} ${count === 1 ? "time" : "times"}</span>`;
+    item.querySelectorAll("b").forEach((one, place) => (one.textContent = classes[[actual, taken][place]]));
+    return item;
+  });
+  part("confused").replaceChildren(...pairs);
+}
+
 function listen() {
   if (following) return;
   following = true;
@@ -143,7 +175,13 @@ page.addEventListener("click", async (event) => {
   const done = await change(`/${button.dataset.do}`, { method: "POST" });
   changing = false;
   // A run that had ended goes on: so does its stream.
-  if (done) listen();
+  if (done) // Another page may have resumed it meanwhile.
+setInterval(async () => {
+  if (following || history.state !== "interrupted" || document.hidden) return;
+  const response = await request(api).catch(() => null);
+  if (response && !ENDED.includes((await response.json()).state)) listen();
+}, LOOK_MS);
+listen();
 });
 
 part("delete-run").addEventListener("click", async () => {
@@ -178,4 +216,10 @@ part("make-model").addEventListener("click", async () => {
 part("logarithmic").addEventListener("change", (event) => {
   loss.scale(/** @type {HTMLInputElement} */ (event.target).checked);
 });
+// Another page may have resumed it meanwhile.
+setInterval(async () => {
+  if (following || history.state !== "interrupted" || document.hidden) return;
+  const response = await request(api).catch(() => null);
+  if (response && !ENDED.includes((await response.json()).state)) listen();
+}, LOOK_MS);
 listen();

@@ -2,13 +2,16 @@
 
 import csv
 import re
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import OpenPage
+from tests.conftest import start_server, stop, wait_until_up
 
 # A training process is polite, and waits while the machine has other work.
 PATIENCE = 90_000
@@ -265,3 +268,28 @@ def test_the_pages_do_not_scroll_sideways_and_every_control_has_a_name(
               || one.labels?.length)).map(one => one.outerHTML)"""
         )
         assert nameless == []
+
+
+def test_the_page_of_an_interrupted_run_notices_that_it_goes_on(
+    browser: Browser, tmp_path: Path
+) -> None:
+    process, address = start_server(tmp_path)
+    wait_until_up(address, process)
+    with httpx.Client(base_url=f"{address}/api/v1", timeout=60) as first:
+        run = launch(first, LONG, "interrupted")
+        while first.get(f"/runs/{run}").json()["state"] != "running":
+            time.sleep(0.1)
+    process.kill()
+    process.wait()
+    process, address = start_server(tmp_path)
+    wait_until_up(address, process)
+    page = browser.new_page(base_url=address)
+    page.goto(f"/runs/{run}")
+    expect(page.locator("#state")).to_have_text("interrupted")
+    with httpx.Client(base_url=f"{address}/api/v1", timeout=60) as second:
+        second.post(f"/runs/{run}/resume").raise_for_status()
+        wait_for(page, "running")
+        second.post(f"/runs/{run}/cancel").raise_for_status()
+        wait_for(page, "cancelled")
+    page.close()
+    stop(process)

@@ -118,6 +118,29 @@ def test_snapshots_do_not_change_later(events: list[Event]) -> None:
     assert all(weight.is_contiguous() for weight in kept[2].weights.values())
 
 
+def test_early_snapshots_lie_within_the_first_epoch_and_change_nothing(events: list[Event]) -> None:
+    early = list(train(TINY, NOWHERE, early=(0, 1 / 16, 1 / 4, 1)))
+    batches = next(event.batches for event in early if isinstance(event, BatchDone))
+    first, second = (math.ceil(batches / part) for part in (16, 4))
+    places = [snapshot.epoch for snapshot in snapshots(iter(early))]
+    assert places == [0, round(first / batches, 4), round(second / batches, 4), 1, 2]
+    behind = [early[place - 1] for place, one in enumerate(early) if isinstance(one, Snapshot)]
+    assert [one.batch for one in behind if isinstance(one, BatchDone)] == [first, second]
+    ends = finished(events), finished(early)
+    assert all(ends[0].weights[name].equal(value) for name, value in ends[1].weights.items())
+
+
+def test_a_snapshot_tells_what_its_weights_make_of_the_validation_images() -> None:
+    validation = load_parts(TINY, NOWHERE)[1]
+    for snapshot in snapshots(train(replace(TINY, epochs=1), NOWHERE, early=(0, 0.5))):
+        network = create_network(TINY.network)
+        network.load_state_dict(snapshot.weights)
+        again = evaluate(network, validation, blank_card(TINY.network))
+        assert snapshot.confusion == again.confusion.tolist()
+        assert snapshot.validation_accuracy == again.accuracy
+        assert snapshot.validation_loss == pytest.approx(again.loss, rel=1e-5)
+
+
 def test_only_the_train_part_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
 

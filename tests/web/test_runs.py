@@ -1,5 +1,6 @@
 """Runs through the real server: launched, watched by several at once, and killed with it."""
 
+import io
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ from threading import Thread
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load
@@ -119,6 +121,42 @@ def test_its_snapshots_are_weights_of_the_network(
     for epoch in range(4):
         answer = api.get(f"/api/v1/runs/{run}/snapshots/{epoch}.safetensors").raise_for_status()
         network.load_state_dict(load(answer.content))
+
+
+def test_its_snapshots_are_models_in_every_operation(
+    api: httpx.Client, refused: Refused, finished: tuple[str, list[Event]]
+) -> None:
+    run, events = finished
+    told = [facts for _, kind, facts in events if kind == "snapshot"]
+    listed = api.get(f"/api/v1/runs/{run}/snapshots").raise_for_status().json()
+    assert listed == [{**facts, "model": f"{run}@{facts['epoch']}"} for facts in told]
+    assert [facts["epoch"] for facts in told[-3:]] == [1, 2, 3]
+    validated = [f["validation_accuracy"] for _, kind, f in events if kind == "epoch"]
+    assert [facts["validation_accuracy"] for facts in told[-3:]] == validated
+    for facts in told:
+        rows = facts["confusion"]
+        right = sum(row[place] for place, row in enumerate(rows)) / sum(map(sum, rows))
+        assert right == facts["validation_accuracy"]
+    name = listed[1]["model"]
+    address = f"/api/v1/models/{name}"
+    assert api.get(address).json()["name"] == name
+    weights = load(api.get(f"/api/v1/runs/{run}/snapshots/{told[1]['epoch']}.safetensors").content)
+    npy = api.get(f"{address}/layers/conv1/filters.npy").raise_for_status().content
+    assert torch.from_numpy(np.load(io.BytesIO(npy))).equal(weights["conv1.weight"])
+    pixels = [[0] * 28] * 14 + [[255] * 28] * 14
+    network = create_network("simple-cnn").eval()
+    network.load_state_dict(weights)
+    with torch.no_grad():
+        expected = network(torch.tensor(pixels)[None, None] / 255)[0]
+    found = api.post("/api/v1/predict", params={"model": name}, json={"pixels": pixels}).json()
+    torch.testing.assert_close(torch.tensor(found["logits"]), expected)
+    trace = api.post("/api/v1/trace", params={"model": name}, json={"pixels": pixels})
+    torch.testing.assert_close(load(trace.content)["fc"], expected)
+    assert api.get(f"/models/{name}").status_code == 200
+    way_on = f"GET /api/v1/runs/{run}/snapshots"
+    assert way_on in refused(api.get(f"{address}/evaluation"), 404)
+    assert "no snapshot of epoch 9" in refused(api.get(f"/api/v1/models/{run}@9"), 404)
+    assert "names no snapshot" in refused(api.get(f"/api/v1/models/{run}@x"), 404)
 
 
 def test_its_model_is_one_like_any_other(
