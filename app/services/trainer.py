@@ -106,7 +106,7 @@ class Trainer:
                 if run not in self._live:
                     self._note_state(run, "cancelled")
             for run in going:
-                self._end(run)
+                self._stop(run)
             self._changed.wait_for(lambda: not self._live.keys() & set(going), STOP_SECONDS)
         return len(going)
 
@@ -140,7 +140,7 @@ class Trainer:
             self._insist(run, "cancelled", "failed", "finished", "interrupted")
             self._store.delete(run)
 
-    def _end(self, run: str, reason: str | None = None) -> None:
+    def _stop(self, run: str, reason: str | None = None) -> None:
         """Stop a training, unless it is being stopped already."""
         live = self._live.get(run)
         if live and live.wanted == "running":
@@ -216,7 +216,7 @@ class Trainer:
             self._listener(event)
         if record.kind == "epoch" and (reason := self._judge(run)):
             with self._changed:
-                self._end(run, reason)
+                self._stop(run, reason)
         return None
 
     def _note_state(self, run: str, state: str, **facts: object) -> None:

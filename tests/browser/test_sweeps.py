@@ -13,7 +13,7 @@ from tests.browser.conftest import OpenPage
 
 # A training process is polite, and waits while the machine has other work.
 PATIENCE = 240_000
-BASE = {"network": "simple-cnn", "dataset": "optdigits", "epochs": 1, "batch_size": 32}
+BASE = {"network": "simple-cnn", "dataset": "optdigits", "epochs": 6, "batch_size": 32}
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,9 @@ def launch(api: httpx.Client, name: str, **plan: object) -> str:
 
 @pytest.fixture(scope="module")
 def ended(api: httpx.Client) -> dict[str, Any]:
-    """A sweep of four runs, two of which learn nothing."""
+    """A sweep of four runs, two of which learn nothing; the last one is stopped early."""
     among = {"learning_rate": [0.01, 1e-9], "optimizer": ["adamw", "sgd"], "seed": [3]}
-    sweep = launch(api, "finished", fields=among)
+    sweep = launch(api, "finished", fields=among, stop_early=True)
     for _ in range(PATIENCE // 100):
         found = dict(api.get(f"/sweeps/{sweep}").json())
         if found["ended"]:
@@ -246,6 +246,14 @@ def test_a_run_leads_back_to_its_sweep(open_page: OpenPage, ended: dict[str, Any
     page = open_page(f"/runs/{ended['best']}").page
     page.get_by_role("link", name="its sweep").click()
     page.wait_for_url(f"**/sweeps/{ended['id']}")
+
+
+def test_what_was_stopped_early_says_so(open_page: OpenPage, ended: dict[str, Any]) -> None:
+    page = open_page(f"/sweeps/{ended['id']}").page
+    expect(page.locator("#sentence")).to_contain_text("4 of 4 runs have ended, 1 stopped early.")
+    assert column(page, 6) == ["finished", "finished", "finished", "cancelled stopped early"]
+    page.locator("#table tbody tr").nth(3).get_by_role("link").click()
+    expect(page.locator("#sentence")).to_have_text(ended["runs"][3]["reason"])
 
 
 @pytest.mark.parametrize("width", [360, 1280, 2560])
