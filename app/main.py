@@ -12,12 +12,13 @@ from app.core.devices import choose_device
 from app.services.image_store import ImageStore
 from app.services.local_engine import LocalEngine
 from app.services.model_library import ModelLibrary
+from app.services.model_uses import forget_gone_models
 from app.services.predictor import Predictor
 from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
 from app.services.trainer import Trainer
 from app.settings import Settings, read_settings
-from app.web import api, augmentations, datasets, errors, maps, pages, run_pages, runs
+from app.web import api, augmentations, datasets, errors, maps, models, pages, run_pages, runs
 from app.web.assets import ROOT, STATIC, LastingFiles
 from app.web.documenting import DESCRIPTION, problems
 from app.web.examples import example_picture
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         torch.set_num_threads(1)
         predictor = Predictor()
         store = RunStore(settings.data_dir / "runs.sqlite", settings.snapshot_bytes)
+        forget_gone_models(library, store)
         feed = RunFeed(store)
         feed.open()
         engine = LocalEngine(settings.dataset_folders, settings.run_threads)
@@ -91,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (
         api.health,
         api.router,
+        models.router,
         maps.router,
         datasets.router,
         augmentations.router,

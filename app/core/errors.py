@@ -61,6 +61,10 @@ class RunConflict(ConvScopeError):
     """A run in a state in which this can't be done; the message says in which it can."""
 
 
+class ModelInUse(ConvScopeError):
+    """A model whose deletion would break something; the message says what."""
+
+
 class DatasetUnavailable(ConvScopeError):
     """A data set that is neither on this machine nor to be fetched."""
 

@@ -146,6 +146,11 @@ class RunStore:
         with self._writing() as writer:
             writer.execute("UPDATE runs SET model = ? WHERE id = ?", (model, run))
 
+    def forget_model(self, model: str) -> None:
+        """Let no run say that this model was made of it."""
+        with self._writing() as writer:
+            writer.execute("UPDATE runs SET model = NULL WHERE model = ?", (model,))
+
     def delete(self, run: str) -> None:
         """Forget a run with all its events and snapshots. Raises UnknownRun."""
         self.get(run)

@@ -50,7 +50,7 @@ NEW_MODEL: Examples = {"own": {"summary": "A name", "value": {"name": "my-digits
 
 _MEANING: dict[int | str, str] = {
     404: "There is no such model, layer, channel, image or run; the detail says which there are.",
-    409: "The run is in a state in which this can't be done; the detail says which.",
+    409: "The run's state forbids it, or something needs the model; the detail says what.",
     413: "The body or the picture is too large.",
     415: "The content type can't be read.",
     422: "The request can't be used; the detail says what to correct.",

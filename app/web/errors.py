@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.core import errors
+from app.services.model_library import ShippedModel
 from app.web.pages import error_page
 
 STATUS: dict[type[errors.ConvScopeError], int] = {
@@ -30,6 +31,8 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.UnknownRun: 404,
     errors.UnknownSnapshot: 404,
     errors.RunConflict: 409,
+    errors.ModelInUse: 409,
+    ShippedModel: 409,
     # The server's own troubles, which its keeper can end.
     errors.DatasetUnavailable: 503,
     errors.UnreadableWeights: 503,

@@ -10,11 +10,12 @@ from fastapi.templating import Jinja2Templates
 from markupsafe import Markup, escape
 
 from app.core.augmenting import list_augmentations
-from app.core.cards import notice_of
+from app.core.cards import notice_of, unmeasured_notice
 from app.core.coloring import SCALES
 from app.core.model import Model
+from app.services.model_uses import what_breaks
 from app.web.assets import static_url
-from app.web.dependencies import LibraryDep, WantedModelDep
+from app.web.dependencies import LibraryDep, StoreDep, WantedModelDep
 from app.web.examples import example_image
 from app.web.schemas import EvaluationAnswer, ModelDescription
 from models.registry import ModelCard
@@ -52,11 +53,14 @@ class ModelsPage:
 
 @dataclass(frozen=True)
 class ModelPage:
-    """What ``model.html`` shows."""
+    """What ``model.html`` shows; ``unmeasured`` says how a model of one's own is measured, and
+    ``breaks`` what its deletion would break."""
 
     here: str
     model: Model
     evaluation: EvaluationAnswer | None
+    unmeasured: str | None
+    breaks: str | None
 
 
 @dataclass(frozen=True)
@@ -120,12 +124,19 @@ def models(request: Request, library: LibraryDep) -> Response:
 
 
 @router.get("/models/{name}", name="model")
-def model(request: Request, library: LibraryDep, name: str) -> Response:
+def model(request: Request, library: LibraryDep, store: StoreDep, name: str) -> Response:
     """One model: its card, what was measured, its layers."""
     model = library.get(name)
-    measured = "test_confusion" in model.card.metrics
-    evaluation = EvaluationAnswer.of(model.card) if measured else None
-    return render(request, "model.html", ModelPage("models", model, evaluation))
+    unmeasured = unmeasured_notice(model.card)
+    page = ModelPage(
+        here="models",
+        model=model,
+        evaluation=None if unmeasured else EvaluationAnswer.of(model.card),
+        # Others' weights know classes of which no test split is here.
+        unmeasured=unmeasured if model.card.weights and not model.card.origin else None,
+        breaks=what_breaks(name, library, store) if library.is_kept(name) else None,
+    )
+    return render(request, "model.html", page)
 
 
 @router.get("/augment", name="augment")

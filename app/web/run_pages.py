@@ -68,7 +68,7 @@ def runs(
     hx_request: Annotated[str | None, Header()] = None,
 ) -> Response:
     """All runs, the newest first. With ``like`` the form is filled in with that run's recipe."""
-    defaults = Recipe(library.get().card.network, BUNDLED.name).to_dict()
+    defaults = Recipe(library.shipped_default.network, BUNDLED.name).to_dict()
     form = TrainForm(
         networks=list_networks(),
         datasets=list_datasets(settings.dataset_folders),
