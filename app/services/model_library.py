@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from app.core.checkpoints import load_network, read_card, save_model, write_atomically
-from app.core.errors import ConvScopeError, StorageUnavailable, UnknownModel
+from app.core.errors import ConvScopeError, ShippedModel, StorageUnavailable, UnknownModel
 from app.core.model import Model
 from models.registry import WEIGHTS, ModelCard, create_network, list_cards
 
@@ -26,10 +26,6 @@ logger = logging.getLogger(__name__)
 
 class BadName(ConvScopeError):
     """A new model can't be called so; the message says why."""
-
-
-class ShippedModel(ConvScopeError):
-    """A model that came with ConvScope can't be deleted."""
 
 
 @dataclass(frozen=True)

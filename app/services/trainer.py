@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from threading import Condition, Thread
 
-from app.core.errors import RunConflict, StorageUnavailable
+from app.core.errors import QueueFull, RunConflict, StorageUnavailable
 from app.core.event_log import Record
 from app.core.recipes import Recipe
 from app.services.local_engine import Engine, LiveRun
 from app.services.run_store import LoggedEvent, Run, RunStore
 
 STOP_SECONDS = 10
+# As many runs may wait.
+QUEUE = 100
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[LoggedEvent], None]
@@ -64,23 +66,30 @@ class Trainer:
             thread.join(STOP_SECONDS)
 
     def launch(self, recipe: Recipe, name: str) -> Run:
-        """Queue a new run. Raises StorageUnavailable."""
-        run = self._store.create(recipe, name)
+        """Queue a new run. Raises QueueFull and StorageUnavailable."""
         with self._changed:
+            if len(self._store.in_state("queued")) >= QUEUE:
+                raise QueueFull(
+                    f"{QUEUE} runs wait already. Wait until one has begun, or cancel one."
+                )
+            run = self._store.create(recipe, name)
             for event in self._store.events(run.id):
                 self._listener(event)
             self._fill()
         return self._store.get(run.id)
 
     def cancel(self, run: str) -> Run:
-        """End a run; its snapshots stay. Raises UnknownRun and RunConflict."""
+        """End a run; its snapshots stay. One that is cancelled already stays so: two pages may ask.
+
+        Raises UnknownRun and RunConflict.
+        """
         with self._changed:
-            self._insist(run, "queued", "running", "paused", "interrupted")
+            self._insist(run, "cancelled", "queued", "running", "paused", "interrupted")
             if live := self._live.get(run):
                 live.wanted = "cancelled"
                 live.run.stop()
                 self._changed.wait_for(lambda: run not in self._live, STOP_SECONDS)
-            else:
+            elif self._store.get(run).state != "cancelled":
                 self._note_state(run, "cancelled")
         return self._store.get(run)
 

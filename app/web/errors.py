@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from app.core import errors
-from app.services.model_library import ShippedModel
 from app.web.pages import error_page
 
 STATUS: dict[type[errors.ConvScopeError], int] = {
@@ -32,7 +31,8 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.UnknownSnapshot: 404,
     errors.RunConflict: 409,
     errors.ModelInUse: 409,
-    ShippedModel: 409,
+    errors.ShippedModel: 409,
+    errors.QueueFull: 429,
     # The server's own troubles, which its keeper can end.
     errors.DatasetUnavailable: 503,
     errors.UnreadableWeights: 503,
@@ -63,7 +63,9 @@ class Problem(JSONResponse):
 
 def _on_domain_error(request: Request, error: Exception) -> Problem:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    return Problem(status, str(error), f"urn:convscope:{type(error).__name__}")
+    assert isinstance(error, errors.ConvScopeError)
+    faults = [{"field": field, "message": said} for field, said in error.faults.items()]
+    return Problem(status, str(error), f"urn:convscope:{type(error).__name__}", faults)
 
 
 def _on_invalid_request(request: Request, error: Exception) -> Problem:

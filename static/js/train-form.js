@@ -1,6 +1,6 @@
-// The form that starts a run: what is typed becomes a recipe; a refusal stands beside it.
+// The form that starts a run: what is typed becomes a recipe; what is refused stands beside its
+// field.
 
-import { fieldOf } from "./progress.js";
 import { Refusal, request } from "./request.js";
 
 const form = /** @type {HTMLFormElement} */ (document.getElementById("train"));
@@ -12,6 +12,11 @@ const recipes = JSON.parse(document.getElementById("recipes")?.textContent ?? "{
 /** @param {string} name */
 const field = (name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
 const names = Object.keys(recipes.defaults);
+/** All fields as they stand in the form, from top to bottom. */
+const shown = [...form.elements].map((one) => one.getAttribute("name") ?? "").filter(Boolean);
+
+/** @param {string} name */
+const faultOf = (name) => /** @type {HTMLElement} */ (document.getElementById(`fault-${name}`));
 
 /**
  * What a field holds. What is no number or no JSON goes to the server as it is, which says so.
@@ -35,7 +40,7 @@ function fill(recipe) {
     field(name).value = typeof one === "string" ? one : JSON.stringify(one);
   }
   details.open = true;
-  refuse("");
+  accept();
   link();
 }
 
@@ -51,25 +56,42 @@ function offer() {
   button.disabled = !(field("network").value in recipes.shipped);
 }
 
-/** @param {string} detail the server's words; none where all is well */
-function refuse(detail) {
-  refusal.hidden = !detail;
-  refusal.textContent = detail;
-  for (const name of names) field(name).removeAttribute("aria-invalid");
-  const wrong = fieldOf(detail, names);
-  if (!wrong) return;
-  const input = field(wrong);
-  if (details.contains(input)) details.open = true;
-  input.setAttribute("aria-invalid", "true");
-  input.setAttribute("aria-describedby", "refusal");
-  input.focus();
+/** Take back what was said of the last try. */
+function accept() {
+  refusal.hidden = true;
+  for (const name of shown) {
+    field(name).removeAttribute("aria-invalid");
+    field(name).removeAttribute("aria-describedby");
+    faultOf(name).hidden = true;
+  }
+}
+
+/**
+ * Say what is wrong beside each field, the first of which gets the focus; what is about none of
+ * them stands below.
+ * @param {Refusal} refused
+ */
+function refuse({ message, faults }) {
+  const wrong = faults.filter((one) => shown.includes(one.field));
+  refusal.hidden = wrong.length > 0 && wrong.length === faults.length;
+  refusal.textContent = message;
+  for (const one of wrong) {
+    const [input, fault] = [field(one.field), faultOf(one.field)];
+    if (details.contains(input)) details.open = true;
+    input.setAttribute("aria-invalid", "true");
+    input.setAttribute("aria-describedby", fault.id);
+    fault.textContent = one.message;
+    fault.hidden = false;
+  }
+  const first = shown.find((name) => wrong.some((one) => one.field === name));
+  if (first) field(first).focus();
 }
 
 async function train() {
   const button = /** @type {HTMLButtonElement} */ (form.querySelector("button.main"));
   const name = field("name").value.trim();
   button.disabled = true;
-  refuse("");
+  accept();
   try {
     const body = JSON.stringify(Object.fromEntries(names.map((one) => [one, value(one)])));
     const headers = { "Content-Type": "application/json" };
@@ -78,7 +100,7 @@ async function train() {
     location.assign(`${location.pathname}/${(await response.json()).id}`);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    refuse(error.message);
+    refuse(error);
   } finally {
     button.disabled = false;
   }

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from app.core.checkpoints import load_network, read_card, save_model, write_atomically
-from app.core.errors import StorageUnavailable, UnknownModel, UnreadableWeights
+from app.core.errors import ShippedModel, StorageUnavailable, UnknownModel, UnreadableWeights
 from app.core.model import Model
 from app.services import model_library
-from app.services.model_library import ModelLibrary, ShippedModel
+from app.services.model_library import ModelLibrary
 from models.registry import WEIGHTS, blank_card, create_network, list_cards, list_networks
 
 CPU = torch.device("cpu")

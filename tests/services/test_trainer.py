@@ -5,16 +5,17 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.core.dataset_files import DatasetFolders
-from app.core.errors import RunConflict
+from app.core.errors import QueueFull, RunConflict
 from app.core.recipes import Recipe
 from app.services.local_engine import LocalEngine
 from app.services.run_store import LoggedEvent, RunStore
-from app.services.trainer import Trainer
+from app.services.trainer import QUEUE, Trainer
 
 SHORT = Recipe(network="simple-cnn", dataset="optdigits", epochs=3, batch_size=32)
 LONG = Recipe(network="simple-cnn", dataset="optdigits", epochs=2000, batch_size=32)
@@ -119,6 +120,26 @@ def test_a_killed_process_fails_its_run_and_the_next_one_begins(server: Server) 
     with pytest.raises(RunConflict, match="is running"):
         server.trainer.delete(next_one)
     server.trainer.cancel(next_one)
+
+
+def test_a_hundred_runs_may_wait(server: Server) -> None:
+    ids = [server.trainer.launch(LONG, str(number)).id for number in range(QUEUE + 1)]
+    with pytest.raises(QueueFull, match="100 runs wait already"):
+        server.trainer.launch(LONG, "one too many")
+    assert len(server.store.all()) == QUEUE + 1
+    server.trainer.cancel(ids[-1])
+    server.trainer.launch(LONG, "in its place")
+
+
+def test_a_data_set_that_cannot_be_fetched_fails_with_the_three_ways_out(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
+    run = server.trainer.launch(replace(SHORT, dataset="fashion-mnist"), "offline").id
+    server.wait(run, "failed")
+    for way_out in ("Connect this machine", "CONVSCOPE_DATASETS_DIR", "optdigits"):
+        assert way_out in (server.store.get(run).error or "")
 
 
 def test_what_cannot_be_trained_fails_with_its_reason(server: Server) -> None:
