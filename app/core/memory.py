@@ -1,7 +1,9 @@
 """How much memory a training needs at least, and how much there is."""
 
+import errno
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -11,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from app.core.devices import choose_device
+from app.core.errors import ConvScopeError
 from app.core.recipes import Recipe
 from app.core.reordering import pool_first
 from models.registry import blank_card, create_hollow_network
@@ -21,6 +24,34 @@ FLOAT_BYTES = 4
 OPTIMIZER_COPIES = {"sgd": 1, "adam": 2, "adamw": 2}
 # Batch norm wants two.
 IMAGES = 2
+
+
+class OutOfMemory(ConvScopeError):
+    """There was no memory left; the message says what to do."""
+
+
+@contextmanager
+def out_of_memory_said(recipe: Recipe) -> Iterator[None]:
+    """Raise OutOfMemory for any of the ways in which a training learns that no memory is left."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise OutOfMemory(
+            f"Memory ran out while {recipe.network} was trained with batches of "
+            f"{recipe.batch_size}. Start again with a smaller batch_size or a smaller network, or "
+            "end other programs first."
+        ) from error
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    # On a processor torch raises a plain RuntimeError.
+    return (
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or "allocate memory" in str(error)
+    )
 
 
 @dataclass(frozen=True)

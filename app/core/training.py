@@ -14,7 +14,7 @@ from app.core.devices import choose_device
 from app.core.errors import ConvScopeError
 from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, State
 from app.core.learner import Learner
-from app.core.memory import device_memory, memory_need
+from app.core.memory import device_memory, memory_need, out_of_memory_said
 from app.core.recipes import BadRecipe, Recipe, fault_of
 from app.core.states import UnusableState, current_version
 from models.registry import blank_card
@@ -33,8 +33,14 @@ def train(
 
     The same recipe gives the same weights, bit for bit, on the same processor with the same number
     of threads, and so does going on from a state. Only the train part of the data set is read.
-    Raises BadRecipe, DatasetUnavailable, UnavailableDevice, UnusableState and Diverged.
+    Raises BadRecipe, DatasetUnavailable, StorageUnavailable, UnavailableDevice, UnusableState,
+    OutOfMemory and Diverged.
     """
+    with out_of_memory_said(recipe):
+        yield from _train(recipe, folders, resume_from)
+
+
+def _train(recipe: Recipe, folders: DatasetFolders, resume_from: State | None) -> Iterator[Event]:
     start = time.perf_counter()
     training, validation = load_parts(recipe, folders)
     learner = Learner(recipe, training)

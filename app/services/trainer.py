@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from threading import Condition, Thread
+from threading import Condition, Thread, Timer
 
 from app.core.errors import QueueFull, RunConflict, StorageUnavailable
 from app.core.event_log import Record
@@ -14,6 +14,8 @@ from app.services.run_store import LoggedEvent, Run, RunStore
 STOP_SECONDS = 10
 # As many runs may wait.
 QUEUE = 100
+# So often it is tried to write down what a full disk didn't take.
+RETRY_SECONDS = 5
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[LoggedEvent], None]
@@ -41,6 +43,9 @@ class Trainer:
         self._changed = Condition()
         self._live: dict[str, _Live] = {}
         self._closed = False
+        # How runs ended, where that can't be written down yet.
+        self._ends: dict[str, Record] = {}
+        self._retry: Timer | None = None
 
     def open(self, resume: bool) -> None:
         """Take up what the last server left: its running runs are interrupted, its queue goes on.
@@ -52,10 +57,11 @@ class Trainer:
                 self._note_state(run.id, "interrupted")
             for run in self._store.in_state("interrupted") if resume else []:
                 self._note_state(run.id, "queued")
-            self._fill()
+            self._settle()
 
     def close(self) -> None:
-        """Stop every training; what it was at is interrupted."""
+        """Stop every training; what it was at is interrupted. What could not be written down yet is
+        tried once more."""
         with self._changed:
             self._closed = True
             threads = [live.thread for live in self._live.values()]
@@ -64,6 +70,9 @@ class Trainer:
                 live.run.stop()
         for thread in threads:
             thread.join(STOP_SECONDS)
+        with self._changed:
+            if self._ends:
+                self._settle()
 
     def launch(self, recipe: Recipe, name: str) -> Run:
         """Queue a new run. Raises QueueFull and StorageUnavailable."""
@@ -75,7 +84,7 @@ class Trainer:
             run = self._store.create(recipe, name)
             for event in self._store.events(run.id):
                 self._listener(event)
-            self._fill()
+            self._settle()
         return self._store.get(run.id)
 
     def cancel(self, run: str) -> Run:
@@ -114,7 +123,7 @@ class Trainer:
                 self._wait_until_not("paused", run)
             else:
                 self._note_state(run, "queued")
-                self._fill()
+                self._settle()
         return self._store.get(run)
 
     def delete(self, run: str) -> None:
@@ -122,6 +131,7 @@ class Trainer:
         with self._changed:
             self._insist(run, "cancelled", "failed", "finished", "interrupted")
             self._store.delete(run)
+            self._ends.pop(run, None)
 
     def _insist(self, run: str, *states: str) -> None:
         state = self._store.get(run).state
@@ -142,52 +152,81 @@ class Trainer:
             self._start(run)
 
     def _start(self, run: Run) -> None:
-        recipe = Recipe.from_dict(run.recipe)
-        live = self._engine.launch(recipe, self._store.state(run.id))
+        recipe, state = Recipe.from_dict(run.recipe), self._store.state(run.id)
+        self._note_state(run.id, "running", from_epoch=run.epoch)
+        try:
+            live = self._engine.launch(recipe, state)
+        except OSError as error:
+            said = f"The training's process can't be started: {error.strerror}. Try again later."
+            self._end(run.id, Record("failed", {"error": said}))
+            return
         thread = Thread(target=self._follow, args=(run.id, live), daemon=True)
         self._live[run.id] = _Live(live, thread)
-        self._note_state(run.id, "running", from_epoch=run.epoch)
         thread.start()
 
     def _follow(self, run: str, live: LiveRun) -> None:
         """Write down what a run reports until it ends, then let the next one begin."""
-        end: tuple[str, str | None] | None = None
+        end: Record | None = None
+        reports = live.events()
         try:
-            for records in _grouped(live.events()):
+            for records in _grouped(reports):
                 end = self._write(run, records) or end
         except StorageUnavailable as error:
             live.stop()
-            end = "failed", str(error)
+            end = Record("failed", {"error": str(error)})
+        for _ in reports:  # A stopped process is waited for, too.
+            pass
         with self._changed:
-            ended = self._live.pop(run)
-            try:
-                self._note_end(run, *(end or (ended.wanted, None)))
-                self._fill()
-            except StorageUnavailable:
-                # The next server will find it running, and call it interrupted.
-                _log.exception("The end of run %s can't be written down.", run)
+            wanted = self._live.pop(run).wanted
+            self._end(run, end or Record(wanted, {}))
+            self._settle()
             self._changed.notify_all()
 
-    def _note_end(self, run: str, state: str, error: str | None) -> None:
-        if state != "finished":  # which is logged with what it says
-            self._note_state(run, state, **({"error": error} if error else {}))
-
-    def _write(self, run: str, records: list[Record]) -> tuple[str, str | None] | None:
-        """Log records at once; returns the run's end, where it is one."""
+    def _write(self, run: str, records: list[Record]) -> Record | None:
+        """Log records at once; returns the one that is the run's end, where there is one."""
         record = records[0]
-        if record.kind == "failed":
-            return "failed", record.facts["error"]
+        if record.kind in ("failed", "finished"):
+            return record
         if record.kind in ("paused", "running"):
             with self._changed:
                 self._note_state(run, record.kind)
                 self._changed.notify_all()
             return None
-        if record.kind == "finished":
-            self._listener(self._store.finish(run, record))
-            return "finished", None
         for event in self._store.note(run, *records):
             self._listener(event)
         return None
+
+    def _end(self, run: str, end: Record) -> None:
+        """What is told of the run from now on, and written down by ``_settle``."""
+        self._store.presume(run, end.kind, end.facts.get("error"))
+        self._ends[run] = end
+
+    def _settle(self) -> None:
+        """Write down how runs have ended, and start what there is room for. Where the disk is full,
+        it is tried again until it is done."""
+        if self._retry:
+            self._retry.cancel()
+            self._retry = None
+        try:
+            self._write_ends()
+            self._fill()
+            self._write_ends()
+        except StorageUnavailable as error:
+            _log.warning("%s This is tried again every %s s.", error, RETRY_SECONDS)
+            if not self._closed:
+                self._retry = Timer(RETRY_SECONDS, self._settle_again)
+                self._retry.daemon = True
+                self._retry.start()
+
+    def _write_ends(self) -> None:
+        for run, end in list(self._ends.items()):
+            self._note_state(run, end.kind, **end.facts)
+            del self._ends[run]
+
+    def _settle_again(self) -> None:
+        with self._changed:
+            self._settle()
+            self._changed.notify_all()
 
     def _note_state(self, run: str, state: str, **facts: object) -> None:
         self._listener(self._store.note_state(run, state, **facts))
