@@ -204,16 +204,20 @@ class Trainer:
     def _settle(self) -> None:
         """Write down how runs have ended, and start what there is room for. Where the disk is full,
         it is tried again until it is done."""
-        if self._retry:
-            self._retry.cancel()
+        known = self._retry
+        if known:
+            known.cancel()
             self._retry = None
         try:
             self._write_ends()
             self._fill()
             self._write_ends()
         except StorageUnavailable as error:
-            _log.warning("%s This is tried again every %s s.", error, RETRY_SECONDS)
-            if not self._closed:
+            if self._closed:
+                _log.warning("%s The next server will call these runs interrupted.", error)
+            else:
+                if not known:
+                    _log.warning("%s This is tried again every %s s.", error, RETRY_SECONDS)
                 self._retry = Timer(RETRY_SECONDS, self._settle_again)
                 self._retry.daemon = True
                 self._retry.start()
