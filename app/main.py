@@ -13,6 +13,7 @@ from app.core.devices import choose_device
 from app.services.image_store import ImageStore
 from app.services.local_engine import LocalEngine
 from app.services.model_library import ModelLibrary
+from app.services.model_uses import forget_gone_models
 from app.services.predictor import Predictor
 from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
@@ -27,6 +28,7 @@ from app.web import (
     datasets,
     errors,
     maps,
+    models,
     pages,
     run_pages,
     runs,
@@ -75,6 +77,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         torch.set_num_threads(1)
         predictor = Predictor()
         store = RunStore(settings.data_dir / "runs.sqlite", settings.snapshot_bytes)
+        forget_gone_models(library, store)
         feed = RunFeed(store)
         feed.open()
         engine = LocalEngine(settings.dataset_folders, settings.run_threads)
@@ -115,6 +118,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for router in (
         api.health,
         api.router,
+        models.router,
         maps.router,
         datasets.router,
         augmentations.router,

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from app.benchmarks.beside_training import FORMS_BESIDE, BesideTraining
 from app.benchmarks.http_load import Answer, Load, percentile
 from app.benchmarks.lesson_loop import Loop, run_epoch
 from app.benchmarks.lessons import lessons_table
 from app.benchmarks.predicting import CLIENTS, FORMS
 from app.benchmarks.strokes import make_strokes
-from app.benchmarks.tables import NoPlace, write_between
+from app.benchmarks.tables import NoPlace, beside_table, write_between
 from app.benchmarks.training import Comparison, Epoch
 from app.benchmarks.training_tables import epochs_table
 from app.commands.bench import DOCUMENTS
@@ -82,6 +83,26 @@ def test_strokes_are_drawn_in_a_browser(document: Path) -> None:
     (row,) = read_table(document, "From the end of a stroke to all maps painted")
     assert row[0] == "3"
     assert all(re.match(r"\d", cell) for cell in row)
+
+
+def test_predictions_are_measured_without_a_run_and_beside_one(document: Path) -> None:
+    rows = read_table(document, "While a run trains")
+    assert [row[:2] for row in rows] == [
+        [form, runs] for form in FORMS_BESIDE for runs in ("none", "one")
+    ]
+    assert all(re.match(r"\d+\.\d+ ms", cell) for row in rows for cell in row[2:5])
+    assert [bool(re.match(r"[+-]\d+\.\d\d ms, [+-]\d+%$", row[5])) for row in rows] == [0, 1, 0, 1]
+
+
+def test_what_a_run_moves_is_the_difference_of_the_percentiles() -> None:
+    alone, beside = (
+        Load(1, 1.0, [Answer(ms * factor, b"") for ms in range(1, 101)], 0.1) for factor in (1, 1.5)
+    )
+    table = beside_table([BesideTraining("pixels", alone, beside)])
+    _, _, first, second = ([c.strip() for c in line.split("|")] for line in table.splitlines())
+    assert first[1:-1] == ["pixels", "none", "50.0 ms", "95.0 ms", "99.0 ms", ""]
+    moved = "+47.50 ms, +50%"
+    assert second[1:-1] == ["pixels", "one", "75.0 ms", "142.5 ms", "148.5 ms", moved]
 
 
 @pytest.mark.parametrize("subject", DOCUMENTS)

@@ -1,4 +1,6 @@
 import json
+import os
+import resource
 import signal
 import subprocess
 import sys
@@ -170,6 +172,35 @@ def test_what_can_not_go_on_is_refused_in_one_sentence(
     assert main(["train", *words, "--out", str(interrupted)]) == 1
     assert answer in capsys.readouterr().err
     assert (interrupted / UNFINISHED).read_bytes() == kept
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_full_disk_is_said_and_nothing_that_was_kept_is_lost(
+    kept: int, interrupted: Path, tmp_path: Path
+) -> None:
+    path = interrupted / UNFINISHED
+    before = path.read_bytes()
+    words = ["--resume", "mine"] if kept else ["--network", "convnet-revisited"]
+    words += [] if kept else ["--dataset", "optdigits", "--name", "mine"]
+    if not kept:
+        path.unlink()
+    done = subprocess.run(
+        [sys.executable, "-m", "app.cli", "train", *words, "--out", str(interrupted)],
+        cwd=Path(__file__).parent.parent,
+        env={**os.environ, "CONVSCOPE_DATA_DIR": str(tmp_path / "data"), "COLUMNS": "300"},
+        capture_output=True,
+        text=True,
+        # No file may be larger: what a disk says that has no more room.
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)),
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"convscope: What was trained up to epoch {kept + 1} can't be")
+    assert "Make room there" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("Broken off: convscope train --resume mine" in done.stdout) == bool(kept)
+    names = [one.name for one in interrupted.iterdir() if one.name != "data"]
+    assert names == [UNFINISHED] * kept
+    assert not kept or path.read_bytes() == before
 
 
 def test_a_state_of_another_version_is_refused(

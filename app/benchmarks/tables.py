@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
+from app.benchmarks.beside_training import BesideTraining
 from app.benchmarks.drawing import StrokeTimes
 from app.benchmarks.http_load import Load, percentile
 from app.benchmarks.predicting import PredictionLoad
@@ -21,6 +22,7 @@ _SHARES = (
     "outside the network, of the server's time",
     "of the client's",
 )
+_BESIDE = ("picture", "runs under way", "p50", "p95", "p99", "p95 moved by")
 _STROKES = ("strokes", "p50", "p95", "longest", "maps", "requests", "most in flight")
 
 
@@ -73,6 +75,23 @@ def _told(load: Load, name: str) -> list[float]:
 
 def _outside(part: Sequence[float], whole: Sequence[float]) -> str:
     return f"{1 - sum(part) / sum(whole):.0%}" if part and whole else UNKNOWN
+
+
+def beside_table(measured: Sequence[BesideTraining]) -> str:
+    """What a run under way does to one client's requests: two rows per form."""
+    return table(_BESIDE, [row for one in measured for row in _beside_rows(one)])
+
+
+def _beside_rows(one: BesideTraining) -> list[list[str]]:
+    def times(load: Load) -> list[str]:
+        return [_ms(load.percentile(share)) for share in (0.5, 0.95, 0.99)]
+
+    before, now = (load.percentile(0.95) for load in (one.alone, one.beside))
+    moved = f"{now - before:+.2f} ms, {now / before - 1:+.0%}"
+    return [
+        [one.form, "none", *times(one.alone), ""],
+        [one.form, "one", *times(one.beside), moved],
+    ]
 
 
 def strokes_table(times: StrokeTimes) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from app.benchmarks.beside_training import measure_beside_training
 from app.benchmarks.drawing import NotMeasured, measure_strokes
 from app.benchmarks.http_load import Limits
 from app.benchmarks.lessons import lessons_table
@@ -14,6 +15,7 @@ from app.benchmarks.machine import describe_machine
 from app.benchmarks.predicting import PredictionLoad, measure_predictions
 from app.benchmarks.server_process import HOST, serving
 from app.benchmarks.tables import (
+    beside_table,
     facts_table,
     rates_table,
     shares_table,
@@ -62,12 +64,15 @@ def run(options: argparse.Namespace) -> None:
 
 
 def bench_serve(quick: bool) -> str:
-    """Predictions over HTTP, and strokes in a browser, on a server of its own."""
+    """Predictions over HTTP, strokes in a browser, and predictions while a run trains, on a server
+    of its own."""
     say("Starting a server.")
     with serving() as port:
         limits = Limits(seconds=0.2) if quick else Limits(seconds=8)
         predictions = list(_narrated(measure_predictions((HOST, port), limits)))
         strokes, browser = _strokes(f"http://{HOST}:{port}/", 3 if quick else 40)
+        say("Predicting while a run trains.")
+        beside = measure_beside_training((HOST, port), limits)
     facts = {"Command": f"`{_command()}`", **describe_machine()}
     facts |= {"Client": _client(predictions), "Browser": browser}
     parts = {
@@ -75,6 +80,7 @@ def bench_serve(quick: bool) -> str:
         "Predictions over HTTP": rates_table(predictions),
         "Where the time of one request goes": shares_table(predictions),
         "From the end of a stroke to all maps painted": strokes,
+        "While a run trains": beside_table(beside),
     }
     return "\n\n".join(f"### {title}\n\n{part}" for title, part in parts.items())
 

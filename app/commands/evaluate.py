@@ -26,7 +26,7 @@ class NotForTheCard(ConvScopeError):
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``convscope evaluate``."""
-    parser.add_argument("model", help="a shipped model's name, or the JSON file of a card")
+    parser.add_argument("model", help="a model's name, or the JSON file of a card")
     parser.add_argument("--dataset", help="the data set; else the one it was trained on")
     parser.add_argument(
         "--split",
@@ -49,12 +49,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print accuracy, loss, accuracy per class and the confusion matrix, or each drawing's."""
-    path, console = find_card(options.model), Console()
+    settings, console = read_settings(), Console()
+    path = find_card(options.model, settings.data_dir / "models")
     card = read_card(path)
     if options.note and (options.split != "test" or options.dataset not in (None, card.dataset)):
         raise NotForTheCard("Only the test split of the model's own data set is noted on its card.")
     network = load_network(card, path.parent)
-    split = _load(card, options, read_settings().dataset_folders)
+    split = _load(card, options, settings.dataset_folders)
     if options.drawings:
         results = _watch_drawings(network, card, split.first(options.drawings), console)
         card = with_drawings(card, {result.kind: result.accuracy for result in results})
@@ -86,12 +87,14 @@ def _watch_drawings(
     return results
 
 
-def find_card(model: str) -> Path:
-    """The path of a card, given as such or as the name of a shipped model. Raises UnknownModel."""
-    for path in (WEIGHTS / f"{model}.json", Path(model)):
+def find_card(model: str, own: Path) -> Path:
+    """The path of a card, given as such or as the name of a shipped model, or of one in the folder
+    of one's own. Raises UnknownModel."""
+    for path in (WEIGHTS / f"{model}.json", own / f"{model}.json", Path(model)):
         if path.is_file():
             return path
-    names = ", ".join(sorted(path.stem for path in WEIGHTS.glob("*.json")))
+    paths = [*sorted(WEIGHTS.glob("*.json")), *sorted(own.glob("*.json"))]
+    names = ", ".join(dict.fromkeys(path.stem for path in paths))
     raise UnknownModel(
         f"There is no model {model!r}. Give the path of a model's JSON file, or one of: {names}."
     )

@@ -4,6 +4,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from app.core.cards import card_of_run, with_test
 from app.core.checkpoints import load_network, save_model, write_atomically
 from app.core.dataset_files import DatasetFolders
 from app.core.datasets import find_dataset, load_split
+from app.core.errors import StorageUnavailable
 from app.core.evaluating import evaluate
 from app.core.events import BatchDone, EpochDone, Event, Finished, Started, State
+from app.core.memory import OutOfMemory
 from app.core.recipes import BadRecipe, Recipe, list_optimizers, list_schedules
 from app.core.states import UnusableState, decode_state, encode_state
 from app.core.training import train
@@ -75,14 +78,19 @@ def run(options: argparse.Namespace) -> None:
     way_on = f"{_command_to_resume(name, options)} goes on after the last epoch that was kept."
     if kept.exists() and not state:
         _say(console, f"{kept} is replaced after the first epoch; else {way_on}")
-    folders.kept.mkdir(parents=True, exist_ok=True)  # it remembers the tuning
+    with suppress(OSError):  # Without it nothing remembers the tuning.
+        folders.kept.mkdir(parents=True, exist_ok=True)
     try:
         finished = _watch(train(recipe, folders, state), kept, console)
+        card = card_of_run(recipe, finished, name, find_dataset(recipe.dataset, folders))
+        path = save_model(folder, card, finished.weights)
     except KeyboardInterrupt:
         _say(console, f"Interrupted: {way_on}" if kept.exists() else "Interrupted at the start.")
         raise
-    card = card_of_run(recipe, finished, name, find_dataset(recipe.dataset, folders))
-    path = save_model(folder, card, finished.weights)
+    except (StorageUnavailable, OutOfMemory):
+        if kept.exists():
+            _say(console, f"Broken off: {way_on}")
+        raise
     if not options.no_test:
         card = _tested(card, folder, folders)
         path = save_model(folder, card, finished.weights)
@@ -162,11 +170,22 @@ def _watch(events: Iterator[Event], kept: Path, console: Console) -> Finished:
         for event in events:
             _show(event, progress, bar)
             if isinstance(event, State):
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(kept, encode_state(event))
+                _keep(event, kept)
             if isinstance(event, Finished):
                 return event
     raise AssertionError("A training ends with Finished.")
+
+
+def _keep(state: State, kept: Path) -> None:
+    """Write the state, which replaces the one before. Raises StorageUnavailable."""
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(kept, encode_state(state))
+    except OSError as error:
+        raise StorageUnavailable(
+            f"What was trained up to epoch {len(state.epochs)} can't be kept in {kept}: "
+            f"{error.strerror}. Make room there, or choose another folder with --out."
+        ) from error
 
 
 def _show(event: Event, progress: Progress, bar: TaskID) -> None:

@@ -58,6 +58,16 @@ def notice_of(card: ModelCard) -> str | None:
     return f"This network is untrained: its weights are random, and so is what it says. {trained}"
 
 
+def unmeasured_notice(card: ModelCard) -> str | None:
+    """That a model has not been measured on the test split, and how it is; None of one that has."""
+    if "test_confusion" in card.metrics:
+        return None
+    return (
+        f"{card.name} has not been measured on the test split of {card.dataset} yet: "
+        f"`convscope evaluate {card.name} --note` does it."
+    )
+
+
 def with_test(card: ModelCard, evaluation: Evaluation) -> ModelCard:
     """The card with what was measured on the test split."""
     measured = {
@@ -75,11 +85,8 @@ def evaluation_of(card: ModelCard) -> Evaluation:
     metrics = card.metrics
     if notice := notice_of(card):
         raise NotEvaluated(f"There is nothing to measure. {notice}")
-    if "test_confusion" not in metrics:
-        raise NotEvaluated(
-            f"{card.name} has not been measured on the test split of {card.dataset} yet: "
-            f"`convscope evaluate {card.name} --note` does it."
-        )
+    if unmeasured := unmeasured_notice(card):
+        raise NotEvaluated(unmeasured)
     bins = tuple(Bin(**one) for one in metrics["test_calibration"])
     return Evaluation(torch.tensor(metrics["test_confusion"]), metrics["test_loss"], bins)
 

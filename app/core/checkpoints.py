@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from app.core.errors import UnreadableWeights
+from app.core.errors import StorageUnavailable, UnreadableWeights
 from models.registry import ModelCard, create_network
 
 
@@ -32,15 +32,24 @@ def decode_weights(content: bytes) -> dict[str, Tensor]:
 def save_model(folder: Path, card: ModelCard, weights: Mapping[str, Tensor]) -> Path:
     """Write the card as ``<name>.json`` and the weights beside it; returns the card's path.
 
-    The card comes last, so that whoever finds a card finds its weights. A card that names no
-    weights raises ValueError.
+    The card comes last, so that whoever finds a card finds its weights; where it can't be written,
+    weights that have no card go, too. Raises StorageUnavailable, and ValueError for a card that
+    names no weights.
     """
     if card.weights is None:
         raise ValueError(f"The card of {card.name} names no file for its weights.")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / card.weights, encode_weights(weights))
     path = folder / f"{card.name}.json"
-    write_atomically(path, card.to_json().encode())
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / card.weights, encode_weights(weights))
+        write_atomically(path, card.to_json().encode())
+    except OSError as error:
+        if not path.exists():
+            (folder / card.weights).unlink(missing_ok=True)
+        raise StorageUnavailable(
+            f"The model {card.name} can't be written to {folder}: {error.strerror}. Make room "
+            "there, or choose another folder."
+        ) from error
     return path
 
 

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from app.core.errors import DatasetUnavailable
+from app.core.errors import DatasetUnavailable, StorageUnavailable
 
 Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = ("train", "test")
@@ -75,7 +75,7 @@ class Dataset:
 def save_dataset(folder: Path, dataset: Dataset, train: Split, test: Split) -> Path:
     """Write ``<name>.safetensors``, whole or not at all; returns its path.
 
-    Raises DatasetUnavailable where the folder can't be written.
+    Raises StorageUnavailable where the folder can't be written.
     """
     metadata = {"title": dataset.title, "classes": json.dumps(dataset.classes)}
     tensors = {}
@@ -92,7 +92,7 @@ def save_dataset(folder: Path, dataset: Dataset, train: Split, test: Split) -> P
                 os.fsync(file.fileno())
             whole.replace(path)
     except (OSError, SafetensorError) as error:
-        raise DatasetUnavailable(
+        raise StorageUnavailable(
             f"The data set {dataset.name} can't be written to {folder}: {error}. "
             "Make room there, or set CONVSCOPE_DATA_DIR to another folder."
         ) from error

@@ -1,8 +1,16 @@
 """What can go wrong below the web: each error's text says what is wrong and what to do."""
 
+import types
+from collections import abc
+
 
 class ConvScopeError(Exception):
-    """The base of all errors that a user can do something about."""
+    """The base of all errors that a user can do something about.
+
+    ``faults`` has a sentence for each field of the input that is wrong, where that is known.
+    """
+
+    faults: abc.Mapping[str, str] = types.MappingProxyType({})
 
 
 class UnreadableImage(ConvScopeError):
@@ -63,6 +71,18 @@ class UnknownSweep(ConvScopeError):
 
 class RunConflict(ConvScopeError):
     """A run in a state in which this can't be done; the message says in which it can."""
+
+
+class QueueFull(ConvScopeError):
+    """So many runs wait that no other is taken."""
+
+
+class ShippedModel(ConvScopeError):
+    """A model that came with ConvScope can't be deleted."""
+
+
+class ModelInUse(ConvScopeError):
+    """A model whose deletion would break something; the message says what."""
 
 
 class DatasetUnavailable(ConvScopeError):

@@ -2,7 +2,9 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable
+import reprlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -16,7 +18,21 @@ Schedule = Callable[[float], float]
 
 
 class BadRecipe(ConvScopeError):
-    """A recipe's key is unknown or its value makes no sense; the message says which."""
+    """A recipe's keys are unknown or their values make no sense; ``faults`` says which."""
+
+    def __init__(self, message: str = "", faults: Mapping[str, str] | None = None) -> None:
+        self.faults = faults or {}
+        super().__init__(message or " ".join(self.faults.values()))
+
+
+@contextmanager
+def fault_of(key: str) -> Iterator[None]:
+    """Say of what is raised in here that it is about this key of the recipe."""
+    try:
+        yield
+    except ConvScopeError as error:
+        error.faults = error.faults or {key: str(error)}
+        raise
 
 
 @dataclass(frozen=True)
@@ -43,10 +59,17 @@ class Recipe:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "augmentation", _as_entries(self.augmentation))
-        _check_names(self)
-        _check_numbers(self)
-        create_augmentation(self.augmentation)
+        faults = dict((*_faults_of_names(self), *_faults_of_numbers(self)))
+        try:
+            with fault_of("augmentation"):
+                object.__setattr__(self, "augmentation", _as_entries(self.augmentation))
+                create_augmentation(self.augmentation)
+        except ConvScopeError as error:
+            if not faults:
+                raise
+            faults |= error.faults
+        if faults:
+            raise BadRecipe(faults=faults)
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe as plain lists and dictionaries."""
@@ -56,10 +79,13 @@ class Recipe:
     def from_dict(cls, values: dict[str, Any]) -> "Recipe":
         """The opposite of ``to_dict``. Raises BadRecipe for unknown or missing keys."""
         known = [field.name for field in fields(cls)]
-        if unknown := [key for key in values if key not in known]:
-            raise BadRecipe(f"A recipe has no key {unknown[0]!r}. Its keys are {', '.join(known)}.")
-        if missing := [key for key in known[:2] if key not in values]:
-            raise BadRecipe(f"The recipe lacks the key {missing[0]!r}.")
+        keys = ", ".join(known)
+        unknown = [key for key in values if key not in known]
+        faults = {key: f"A recipe has no key {key!r}. Its keys are {keys}." for key in unknown}
+        missing = [key for key in known[:2] if key not in values]
+        faults |= {key: f"The recipe lacks the key {key!r}." for key in missing}
+        if faults:
+            raise BadRecipe(faults=faults)
         return cls(**values)
 
     def to_json(self) -> str:
@@ -136,15 +162,17 @@ _SCHEDULES: dict[str, Schedule] = {
 def _as_entries(augmentation: object) -> tuple[dict[str, Any], ...]:
     """Entries as dictionaries; a name alone is an entry without parameters."""
     if not isinstance(augmentation, (list, tuple)):
-        raise BadRecipe(f"augmentation is a list, not {augmentation!r}.")
+        raise BadRecipe(f"augmentation is a list, not {_shown(augmentation)}.")
     entries = [{"name": entry} if isinstance(entry, str) else entry for entry in augmentation]
     for entry in entries:
         if not isinstance(entry, dict):
-            raise BadRecipe(f"An entry of augmentation is an object or a name, not {entry!r}.")
+            raise BadRecipe(
+                f"An entry of augmentation is an object or a name, not {_shown(entry)}."
+            )
     return tuple(dict(entry) for entry in entries)
 
 
-def _check_names(recipe: Recipe) -> None:
+def _faults_of_names(recipe: Recipe) -> Iterator[tuple[str, str]]:
     choices = {
         "network": list_networks(),
         "optimizer": list_optimizers(),
@@ -152,15 +180,14 @@ def _check_names(recipe: Recipe) -> None:
     }
     for key, example in (("dataset", "mnist"), ("device", "auto or cpu")):
         if not isinstance(getattr(recipe, key), str):
-            raise BadRecipe(f"{key} is a name such as {example}, not {getattr(recipe, key)!r}.")
+            yield key, f"{key} is a name such as {example}, not {_shown(getattr(recipe, key))}."
     for key, names in choices.items():
         if getattr(recipe, key) not in names:
-            raise BadRecipe(
-                f"There is no {key} called {getattr(recipe, key)!r}. There are: {', '.join(names)}."
-            )
+            said = f"There is no {key} called {_shown(getattr(recipe, key))}."
+            yield key, f"{said} There are: {', '.join(names)}."
 
 
-def _check_numbers(recipe: Recipe) -> None:
+def _faults_of_numbers(recipe: Recipe) -> Iterator[tuple[str, str]]:
     for key, low, high in (
         ("epochs", 1, 10_000),
         ("batch_size", 1, 65_536),
@@ -173,6 +200,11 @@ def _check_numbers(recipe: Recipe) -> None:
         value = getattr(recipe, key)
         whole = key in ("epochs", "batch_size", "seed")
         if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-            raise BadRecipe(f"{key} is a {'whole ' if whole else ''}number, not {value!r}.")
-        if not low <= value <= high:
-            raise BadRecipe(f"{key} lies between {low} and {high}, not at {value}.")
+            yield key, f"{key} is a {'whole ' if whole else ''}number, not {_shown(value)}."
+        elif not low <= value <= high:
+            yield key, f"{key} lies between {low} and {high}, not at {_shown(value)}."
+
+
+def _shown(value: object) -> str:
+    """A value as it was given, unless it is endless."""
+    return reprlib.repr(value)

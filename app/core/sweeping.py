@@ -11,7 +11,7 @@ from typing import Any
 
 from app.core.dataset_files import DatasetFolders
 from app.core.errors import ConvScopeError
-from app.core.recipes import Recipe
+from app.core.recipes import Recipe, fault_of
 from app.core.training import check_recipe
 
 MOST_RUNS = 100
@@ -97,7 +97,8 @@ class SweepPlan:
             raise BadPlan(f"search is grid or random, not {self.search!r}.")
         if not isinstance(self.stop_early, bool):
             raise BadPlan(f"stop_early is true or false, not {self.stop_early!r}.")
-        _check_whole("seed of the sweep", self.seed, 0, 2**63 - 1)
+        with fault_of("seed"):
+            _check_whole("seed of the sweep", self.seed, 0, 2**63 - 1)
         self._check_fields()
         self._check_size()
 
@@ -113,7 +114,9 @@ class SweepPlan:
             if not isinstance(values[key], dict):
                 raise BadPlan(f"{key} is an object, not {values[key]!r}.")
         varied = {name: _choices(name, one) for name, one in values["fields"].items()}
-        return cls(**{**values, "recipe": Recipe.from_dict(values["recipe"]), "fields": varied})
+        with _named({}):
+            recipe = Recipe.from_dict(values["recipe"])
+        return cls(**{**values, "recipe": recipe, "fields": varied})
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain lists and dictionaries."""
@@ -155,10 +158,11 @@ class SweepPlan:
                 found.append(one)
             if len(found) == self.samples:
                 return found
-        raise BadPlan(
-            f"samples asks for {self.samples} different runs, and the fields give {len(found)}. "
-            "Ask for fewer, or give more values."
-        )
+        with fault_of("samples"):
+            raise BadPlan(
+                f"samples asks for {self.samples} different runs, and the fields give "
+                f"{len(found)}. Ask for fewer, or give more values."
+            )
 
     def _check_fields(self) -> None:
         if not self.fields:
@@ -167,16 +171,21 @@ class SweepPlan:
             if name not in RECIPE_FIELDS:
                 listed = ", ".join(RECIPE_FIELDS)
                 raise BadPlan(f"A recipe has no key {name!r}. Its keys are {listed}.")
-            if isinstance(among, Range):
-                if self.search == "grid":
-                    raise BadPlan(f"{name} has a range, which only a random search samples.")
-                among.check(name, self.recipe)
-            else:
-                _check_list(name, among)
+            with _fault_of_field(name):
+                self._check_field(name, among)
+
+    def _check_field(self, name: str, among: tuple[Any, ...] | Range) -> None:
+        if not isinstance(among, Range):
+            _check_list(name, among)
+        elif self.search == "grid":
+            raise BadPlan(f"{name} has a range, which only a random search samples.")
+        else:
+            among.check(name, self.recipe)
 
     def _check_size(self) -> None:
         if self.search == "random":
-            _check_whole("samples", self.samples, 1, MOST_RUNS)
+            with fault_of("samples"):
+                _check_whole("samples", self.samples, 1, MOST_RUNS)
             return
         if self.samples is not None:
             raise BadPlan("samples is for a random search; a grid tries every combination.")
@@ -189,11 +198,12 @@ class SweepPlan:
 
 
 def _choices(field: str, given: object) -> tuple[Any, ...] | Range:
-    if isinstance(given, dict):
-        return Range.from_dict(field, given)
-    if isinstance(given, list):
-        return tuple(given)
-    raise BadPlan(f"{field} takes a list of values or a range, not {given!r}.")
+    with _fault_of_field(field):
+        if isinstance(given, dict):
+            return Range.from_dict(field, given)
+        if isinstance(given, list):
+            return tuple(given)
+        raise BadPlan(f"{field} takes a list of values or a range, not {given!r}.")
 
 
 def _check_list(field: str, values: tuple[Any, ...]) -> None:
@@ -227,13 +237,29 @@ def _with(base: Recipe, values: dict[str, Any]) -> Recipe:
 
 
 @contextmanager
+def _fault_of_field(name: str) -> Iterator[None]:
+    """Say of what is raised in here that it is about the values of this field, and no other."""
+    try:
+        yield
+    except ConvScopeError as error:
+        error.faults = {f"fields.{name}": str(error)}
+        raise
+
+
+@contextmanager
 def _named(values: dict[str, Any]) -> Iterator[None]:
-    """Let a refusal say of which run it speaks."""
+    """Let a refusal say of which run it speaks, if of one, and where in the plan its fields are."""
     try:
         yield
     except ConvScopeError as error:
         listed = ", ".join(f"{name} = {_brief(value)}" for name, value in values.items())
-        raise type(error)(f"{error} That is the run with {listed}.") from error
+        told = f" That is the run with {listed}." if listed else ""
+        again = type(error)(f"{error}{told}")
+        again.faults = {
+            f"{'fields' if key in values else 'recipe'}.{key}": f"{said}{told}"
+            for key, said in error.faults.items()
+        }
+        raise again from error
 
 
 def _brief(value: object) -> str:

@@ -8,16 +8,19 @@ import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 
-from app.core.dataset_files import DatasetFolders, Split
+from app.core.dataset_files import Dataset, DatasetFolders, Split
 from app.core.datasets import find_dataset, load_split, split_off
 from app.core.devices import choose_device
 from app.core.errors import ConvScopeError
 from app.core.evaluating import Evaluation
 from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, State
 from app.core.learner import Learner
-from app.core.recipes import BadRecipe, Recipe
+from app.core.memory import device_memory, memory_need, out_of_memory_said
+from app.core.recipes import BadRecipe, Recipe, fault_of
 from app.core.states import UnusableState, current_version
 from models.registry import blank_card
+
+GB = 10**9
 
 
 class Diverged(ConvScopeError):
@@ -33,11 +36,18 @@ def train(
     """Train as the recipe says, on the data set that lies in ``folders``.
 
     A snapshot follows each epoch; ``early`` are the shares of the first after which there is one,
-    too, which changes nothing of the weights to come.
-    The same recipe gives the same weights, bit for bit, on the same processor with the same number
-    of threads, and so does going on from a state. Only the train part of the data set is read.
-    Raises BadRecipe, DatasetUnavailable, UnavailableDevice, UnusableState and Diverged.
+    too, which changes nothing of the weights to come. The same recipe gives the same weights, bit
+    for bit, on the same processor with the same number of threads, and so does going on from a
+    state. Only the train part of the data set is read. Raises BadRecipe, DatasetUnavailable,
+    StorageUnavailable, UnavailableDevice, UnusableState, OutOfMemory and Diverged.
     """
+    with out_of_memory_said(recipe):
+        yield from _train(recipe, folders, resume_from, early)
+
+
+def _train(
+    recipe: Recipe, folders: DatasetFolders, resume_from: State | None, early: Sequence[float]
+) -> Iterator[Event]:
     start = time.perf_counter()
     training, validation = load_parts(recipe, folders)
     learner = Learner(recipe, training)
@@ -108,8 +118,18 @@ def _note(
 
 def check_recipe(recipe: Recipe, folders: DatasetFolders) -> None:
     """Raise BadRecipe, UnknownDataset or UnavailableDevice for what can't be trained here."""
-    choose_device(recipe.device)
-    wanted, given = blank_card(recipe.network), find_dataset(recipe.dataset, folders)
+    with fault_of("device"):
+        choose_device(recipe.device)
+    with fault_of("dataset"):
+        given = find_dataset(recipe.dataset, folders)
+        _insist_on_a_match(recipe, given)
+    if given.train_images is not None:
+        _check_sizes(recipe, given.train_images)
+    _insist_on_memory(recipe, given)
+
+
+def _insist_on_a_match(recipe: Recipe, given: Dataset) -> None:
+    wanted = blank_card(recipe.network)
     channels = wanted.input_shape[0], given.input_shape[0]
     if channels[0] != channels[1] or len(wanted.classes) != len(given.classes):
         raise BadRecipe(
@@ -119,13 +139,41 @@ def check_recipe(recipe: Recipe, folders: DatasetFolders) -> None:
         )
 
 
+def _check_sizes(recipe: Recipe, images: int) -> None:
+    """Raise BadRecipe where so many images are too few for the parts or for one batch."""
+    held_out = round(images * recipe.validation_share)
+    left = images - held_out
+    if not left or not held_out:
+        said = "validation_share leaves no image to train on or none to validate with."
+        raise BadRecipe(faults={"validation_share": said})
+    if recipe.batch_size > left:
+        said = (
+            f"batch_size is {recipe.batch_size}, but {recipe.dataset} has {left} images to train "
+            f"on, beside {held_out} for validation. Choose {left} or fewer."
+        )
+        raise BadRecipe(faults={"batch_size": said})
+
+
+def _insist_on_memory(recipe: Recipe, given: Dataset) -> None:
+    need = memory_need(recipe, (given.train_images or 0) * math.prod(given.input_shape))
+    wanted, there = need.of_batch(recipe.batch_size), device_memory(recipe.device)
+    if wanted <= there:
+        return
+    said = (
+        f"{recipe.network} on {recipe.dataset} with batches of {recipe.batch_size} needs at least "
+        f"{wanted / GB:.1f} GB of memory, and there are {there / GB:.1f} GB."
+    )
+    if batch := need.largest_batch(there):
+        raise BadRecipe(faults={"batch_size": f"{said} Choose {batch} or fewer."})
+    raise BadRecipe(faults={"network": f"{said} Choose a smaller network."})
+
+
 def load_parts(recipe: Recipe, folders: DatasetFolders) -> tuple[Split, Split]:
     """The images that the recipe trains on and those that it holds out for validation."""
     check_recipe(recipe, folders)
     training = load_split(recipe.dataset, "train", folders)
     training, validation = split_off(training, recipe.validation_share, recipe.seed)
-    if not len(training) or not len(validation):
-        raise BadRecipe("validation_share leaves no image to train on or none to validate with.")
+    _check_sizes(recipe, len(training) + len(validation))
     return training, validation
 
 

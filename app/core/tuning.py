@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
@@ -74,7 +74,8 @@ def find_tuning(
         return Tuning(**json.loads(path.read_text()))
     tuning = choose_tuning(network, inputs, labels)
     if os.access(folder, os.W_OK):
-        write_atomically(path, json.dumps(asdict(tuning)).encode())
+        with suppress(OSError):  # A full disk remembers nothing.
+            write_atomically(path, json.dumps(asdict(tuning)).encode())
     return tuning
 
 

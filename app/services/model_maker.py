@@ -6,7 +6,7 @@ from app.core.cards import card_of_run
 from app.core.checkpoints import decode_weights
 from app.core.dataset_files import DatasetFolders
 from app.core.datasets import find_dataset
-from app.core.errors import UnknownSnapshot
+from app.core.errors import StorageUnavailable, UnknownSnapshot
 from app.core.events import Finished
 from app.core.recipes import Recipe
 from app.services.model_library import ModelLibrary
@@ -29,7 +29,11 @@ def make_model(
     finished = Finished(best["epoch"], accuracy, loss, seconds, weights)
     card = card_of_run(recipe, finished, name, find_dataset(recipe.dataset, folders))
     library.add(card, weights)
-    store.note_model(run, name)
+    try:
+        store.note_model(run, name)
+    except StorageUnavailable:
+        library.remove(name)
+        raise
     return card
 
 

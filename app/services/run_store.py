@@ -74,6 +74,7 @@ class RunStore:
         self.database = RunDatabase(path)
         self._writing, self._reading = self.database.writing, self.database.reading
         self._snapshot_bytes = snapshot_bytes
+        self._presumed: dict[str, dict[str, str | None]] = {}
 
     def close(self) -> None:
         """Close the file."""
@@ -104,18 +105,20 @@ class RunStore:
             row = reader.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
         if row is None:
             raise UnknownRun(f"There is no run {run[:40]!r}. GET /api/v1/runs lists them.")
-        return _run(row)
+        return self._run(row)
 
     def all(self) -> list[Run]:
         """All runs, the newest first."""
         with self._reading() as reader:
-            return [_run(row) for row in reader.execute("SELECT * FROM runs ORDER BY place DESC")]
+            return [
+                self._run(row) for row in reader.execute("SELECT * FROM runs ORDER BY place DESC")
+            ]
 
     def of_sweep(self, sweep: str) -> list[Run]:
         """The runs of a sweep, in its order."""
         query = "SELECT * FROM runs WHERE sweep = ? ORDER BY place"
         with self._reading() as reader:
-            return [_run(row) for row in reader.execute(query, (sweep,))]
+            return [self._run(row) for row in reader.execute(query, (sweep,))]
 
     def in_state(self, *states: str) -> list[Run]:
         """The runs in one of these states, the oldest first."""
@@ -133,14 +136,25 @@ class RunStore:
         with self._writing() as writer:
             writer.execute("UPDATE runs SET model = ? WHERE id = ?", (model, run))
 
+    def forget_model(self, model: str) -> None:
+        """Let no run say that this model was made of it."""
+        with self._writing() as writer:
+            writer.execute("UPDATE runs SET model = NULL WHERE model = ?", (model,))
+
     def delete(self, run: str) -> None:
         """Forget a run with all its events and snapshots. Raises UnknownRun."""
         self.get(run)
         with self._writing() as writer:
             writer.execute("DELETE FROM runs WHERE id = ?", (run,))
+        self._presumed.pop(run, None)
+
+    def presume(self, run: str, state: str, error: str | None) -> None:
+        """Tell from now on that a run is in this state, though it can't be written down yet."""
+        self._presumed[run] = {"state": state, "error": error, "ended_at": timestamp()}
 
     def note_state(self, run: str, state: str, **facts: object) -> LoggedEvent:
-        """Log that a run is in another state, and remember it."""
+        """Log that a run is in another state, and remember it. A finished run needs nothing to go
+        on: that is forgotten."""
         now = timestamp()
         started = "COALESCE(started_at, :now)" if state == "running" else "started_at"
         ended = ":now" if state in ENDED else "NULL"
@@ -150,7 +164,11 @@ class RunStore:
                 f"started_at = {started}, ended_at = {ended} WHERE id = :run",
                 {"error": None, "reason": None} | facts | {"state": state, "now": now, "run": run},
             )
-            return self._log(writer, run, now, state, facts)
+            if state == "finished":
+                writer.execute("DELETE FROM states WHERE run = ?", (run,))
+            event = self._log(writer, run, now, state, facts)
+        self._presumed.pop(run, None)
+        return event
 
     def note(self, run: str, *records: Record) -> list[LoggedEvent]:
         """Log what a run reports, all of it or nothing, and keep its weights.
@@ -176,13 +194,6 @@ class RunStore:
         if record.kind == "epoch":
             self._note_epoch(writer, run, record.facts)
         return record.kind != "state"
-
-    def finish(self, run: str, record: Record) -> LoggedEvent:
-        """Log the end of a run; what it would have needed to go on is forgotten."""
-        event = self.note_state(run, "finished", **record.facts)
-        with self._writing() as writer:
-            writer.execute("DELETE FROM states WHERE run = ?", (run,))
-        return event
 
     def events(self, run: str, after: int = 0) -> list[LoggedEvent]:
         """The run's history behind event number ``after``. Raises UnknownRun."""
@@ -228,6 +239,14 @@ class RunStore:
             self.get(run)
             raise UnknownSnapshot(f"The run {run} has no snapshot of epoch {epoch:g}.")
         return content
+
+    def _run(self, row: sqlite3.Row) -> Run:
+        values = dict(row)
+        del values["place"]
+        for key in ("recipe", "metrics"):
+            values[key] = json.loads(values[key])
+        values |= self._presumed.get(values["id"], {})
+        return Run(**values, epochs=values["recipe"]["epochs"])
 
     def _content(self, query: str, *values: object) -> bytes | None:
         with self._reading() as reader:
@@ -280,10 +299,3 @@ class RunStore:
             (run, event.number, now, kind, json.dumps(facts)),
         )
         return event
-
-
-def _run(row: sqlite3.Row) -> Run:
-    values = dict(row)
-    del values["place"]
-    values["recipe"], values["metrics"] = (json.loads(row[key]) for key in ("recipe", "metrics"))
-    return Run(**values, epochs=values["recipe"]["epochs"])

@@ -21,10 +21,12 @@ class Sweeper:
         """Queue the runs of a plan, all of them or none.
 
         Raises BadRecipe and its like for the first recipe that can't be trained here, and
-        StorageUnavailable.
+        QueueFull and StorageUnavailable.
         """
         recipes = plan.check(self._folders)
-        runs = self._trainer.queue(lambda: self._sweeps.create(plan, recipes, name).runs)
+        runs = self._trainer.queue(
+            lambda: self._sweeps.create(plan, recipes, name).runs, len(recipes)
+        )
         return self._sweeps.get(str(runs[0].sweep))
 
     def cancel(self, sweep: str) -> Sweep:

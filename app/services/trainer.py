@@ -3,15 +3,19 @@
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from threading import Condition, Thread
+from threading import Condition, Thread, Timer
 
-from app.core.errors import RunConflict, StorageUnavailable
+from app.core.errors import QueueFull, RunConflict, StorageUnavailable
 from app.core.event_log import Record
 from app.core.recipes import Recipe
 from app.services.local_engine import Engine, LiveRun
 from app.services.run_store import LoggedEvent, Run, RunStore
 
 STOP_SECONDS = 10
+# As many runs may wait.
+QUEUE = 100
+# So often it is tried to write down what a full disk didn't take.
+RETRY_SECONDS = 5
 _log = logging.getLogger(__name__)
 
 Listener = Callable[[LoggedEvent], None]
@@ -51,6 +55,9 @@ class Trainer:
         self._changed = Condition()
         self._live: dict[str, _Live] = {}
         self._closed = False
+        # How runs ended, where that can't be written down yet.
+        self._ends: dict[str, Record] = {}
+        self._retry: Timer | None = None
 
     def open(self, resume: bool) -> None:
         """Take up what the last server left: its running runs are interrupted, its queue goes on.
@@ -62,10 +69,11 @@ class Trainer:
                 self._note_state(run.id, "interrupted")
             for run in self._store.in_state("interrupted") if resume else []:
                 self._note_state(run.id, "queued")
-            self._fill()
+            self._settle()
 
     def close(self) -> None:
-        """Stop every training; what it was at is interrupted."""
+        """Stop every training; what it was at is interrupted. What could not be written down yet is
+        tried once more."""
         with self._changed:
             self._closed = True
             threads = [live.thread for live in self._live.values()]
@@ -74,26 +82,39 @@ class Trainer:
                 live.run.stop()
         for thread in threads:
             thread.join(STOP_SECONDS)
+        with self._changed:
+            if self._ends:
+                self._settle()
 
     def launch(self, recipe: Recipe, name: str) -> Run:
-        """Queue a new run. Raises StorageUnavailable."""
+        """Queue a new run. Raises QueueFull and StorageUnavailable."""
         run = self.queue(lambda: [self._store.create(recipe, name)])[0]
         return self._store.get(run.id)
 
-    def queue(self, create: Callable[[], list[Run]]) -> list[Run]:
-        """Take up the new runs that ``create`` writes down; none begins before all are told of."""
+    def queue(self, create: Callable[[], list[Run]], count: int = 1) -> list[Run]:
+        """Take up the ``count`` new runs that ``create`` writes down; none begins before all are
+        told of. Raises QueueFull and what ``create`` raises."""
         with self._changed:
+            waiting = len(self._store.in_state("queued"))
+            if waiting + count > QUEUE:
+                raise QueueFull(
+                    f"{waiting} runs wait already, and no more than {QUEUE} may. Wait until there "
+                    "is room, or cancel some."
+                )
             runs = create()
             for run in runs:
                 for event in self._store.events(run.id):
                     self._listener(event)
-            self._fill()
+            self._settle()
         return runs
 
     def cancel(self, run: str) -> Run:
-        """End a run; its snapshots stay. Raises UnknownRun and RunConflict."""
+        """End a run; its snapshots stay. One that is cancelled already stays so: two pages may ask.
+
+        Raises UnknownRun and RunConflict.
+        """
         with self._changed:
-            self._insist(run, *_CANCELLED)
+            self._insist(run, "cancelled", *_CANCELLED)
             self.cancel_all([run])
         return self._store.get(run)
 
@@ -131,7 +152,7 @@ class Trainer:
                 self._wait_until_not("paused", run)
             else:
                 self._note_state(run, "queued")
-                self._fill()
+                self._settle()
         return self._store.get(run)
 
     def delete(self, run: str) -> None:
@@ -139,6 +160,7 @@ class Trainer:
         with self._changed:
             self._insist(run, "cancelled", "failed", "finished", "interrupted")
             self._store.delete(run)
+            self._ends.pop(run, None)
 
     def _stop(self, run: str, reason: str | None = None) -> None:
         """Stop a training, unless it is being stopped already."""
@@ -166,58 +188,89 @@ class Trainer:
             self._start(run)
 
     def _start(self, run: Run) -> None:
-        recipe = Recipe.from_dict(run.recipe)
-        live = self._engine.launch(recipe, self._store.state(run.id))
+        recipe, state = Recipe.from_dict(run.recipe), self._store.state(run.id)
+        self._note_state(run.id, "running", from_epoch=run.epoch)
+        try:
+            live = self._engine.launch(recipe, state)
+        except OSError as error:
+            said = f"The training's process can't be started: {error.strerror}. Try again later."
+            self._end(run.id, Record("failed", {"error": said}))
+            return
         thread = Thread(target=self._follow, args=(run.id, live), daemon=True)
         self._live[run.id] = _Live(live, thread)
-        self._note_state(run.id, "running", from_epoch=run.epoch)
         thread.start()
 
     def _follow(self, run: str, live: LiveRun) -> None:
         """Write down what a run reports until it ends, then let the next one begin."""
-        end: tuple[str, str | None] | None = None
+        end: Record | None = None
+        reports = live.events()
         try:
-            for records in _grouped(live.events()):
+            for records in _grouped(reports):
                 end = self._write(run, records) or end
         except StorageUnavailable as error:
             live.stop()
-            end = "failed", str(error)
+            end = Record("failed", {"error": str(error)})
+        for _ in reports:  # A stopped process is waited for, too.
+            pass
         with self._changed:
             ended = self._live.pop(run)
-            try:
-                self._note_end(run, ended, end)
-                self._fill()
-            except StorageUnavailable:
-                # The next server will find it running, and call it interrupted.
-                _log.exception("The end of run %s can't be written down.", run)
+            reason = {"reason": ended.reason} if ended.reason else {}
+            self._end(run, end or Record(ended.wanted, reason))
+            self._settle()
             self._changed.notify_all()
 
-    def _note_end(self, run: str, live: _Live, end: tuple[str, str | None] | None) -> None:
-        """Log the end that a run came to, or else the one that was wanted of it."""
-        if end is None:
-            self._note_state(run, live.wanted, **({"reason": live.reason} if live.reason else {}))
-        elif end[0] != "finished":  # which is logged with what it says
-            self._note_state(run, end[0], error=end[1])
-
-    def _write(self, run: str, records: list[Record]) -> tuple[str, str | None] | None:
-        """Log records at once; returns the run's end, where it is one."""
+    def _write(self, run: str, records: list[Record]) -> Record | None:
+        """Log records at once; returns the one that is the run's end, where there is one."""
         record = records[0]
-        if record.kind == "failed":
-            return "failed", record.facts["error"]
+        if record.kind in ("failed", "finished"):
+            return record
         if record.kind in ("paused", "running"):
             with self._changed:
                 self._note_state(run, record.kind)
                 self._changed.notify_all()
             return None
-        if record.kind == "finished":
-            self._listener(self._store.finish(run, record))
-            return "finished", None
         for event in self._store.note(run, *records):
             self._listener(event)
         if record.kind == "epoch" and (reason := self._judge(run)):
             with self._changed:
                 self._stop(run, reason)
         return None
+
+    def _end(self, run: str, end: Record) -> None:
+        """What is told of the run from now on, and written down by ``_settle``."""
+        self._store.presume(run, end.kind, end.facts.get("error"))
+        self._ends[run] = end
+
+    def _settle(self) -> None:
+        """Write down how runs have ended, and start what there is room for. Where the disk is full,
+        it is tried again until it is done."""
+        known = self._retry
+        if known:
+            known.cancel()
+            self._retry = None
+        try:
+            self._write_ends()
+            self._fill()
+            self._write_ends()
+        except StorageUnavailable as error:
+            if self._closed:
+                _log.warning("%s The next server will call these runs interrupted.", error)
+            else:
+                if not known:
+                    _log.warning("%s This is tried again every %s s.", error, RETRY_SECONDS)
+                self._retry = Timer(RETRY_SECONDS, self._settle_again)
+                self._retry.daemon = True
+                self._retry.start()
+
+    def _write_ends(self) -> None:
+        for run, end in list(self._ends.items()):
+            self._note_state(run, end.kind, **end.facts)
+            del self._ends[run]
+
+    def _settle_again(self) -> None:
+        with self._changed:
+            self._settle()
+            self._changed.notify_all()
 
     def _note_state(self, run: str, state: str, **facts: object) -> None:
         self._listener(self._store.note_state(run, state, **facts))

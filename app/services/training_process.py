@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Condition, Thread
@@ -92,6 +93,7 @@ def main() -> None:
         return
     order = Order.from_record(record)
     os.nice(NICE)
+    _be_the_first_to_go()
     torch.set_num_threads(order.threads)
     gate = Gate(commands)
     state = None if order.state is None else decode_state(order.state)
@@ -101,6 +103,12 @@ def main() -> None:
             gate.pass_through(out)
     except ConvScopeError as error:
         write_record(out, Record("failed", {"error": str(error)}))
+
+
+def _be_the_first_to_go() -> None:
+    """Where memory runs out and Linux has to kill a process, it shall be this one."""
+    with suppress(OSError):  # Other systems have no such file.
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _take_output() -> BinaryIO:

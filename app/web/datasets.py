@@ -26,7 +26,7 @@ async def list_all(settings: SettingsDep) -> list[DatasetCard]:
     "",
     summary="Import a zip of classes",
     status_code=201,
-    responses=problems(413, 422, 503),
+    responses=problems(413, 422, 507),
 )
 async def add(
     settings: SettingsDep,

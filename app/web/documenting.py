@@ -76,11 +76,14 @@ PLANS: Examples = {
 NEW_MODEL: Examples = {"own": {"summary": "A name", "value": {"name": "my-digits"}}}
 
 _MEANING: dict[int | str, str] = {
-    404: "There is no such model, layer, image, run or sweep; the detail says which there are.",
-    409: "The run or the sweep is in a state in which this can't be done; the detail says which.",
+    404: "There is no such model, layer, channel, image, run or sweep; the detail says which "
+    "there are.",
+    409: "The run's or the sweep's state forbids it, or something needs the model; the detail says "
+    "what.",
     413: "The body or the picture is too large.",
     415: "The content type can't be read.",
     422: "The request can't be used; the detail says what to correct.",
+    429: "So many runs wait already that no other is taken.",
     503: "A file of the server is damaged, or its folder can't be written; the detail says which.",
     507: "The server has no room for it.",
     "default": "Any other error.",

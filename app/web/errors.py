@@ -31,6 +31,9 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.UnknownSnapshot: 404,
     errors.UnknownSweep: 404,
     errors.RunConflict: 409,
+    errors.ModelInUse: 409,
+    errors.ShippedModel: 409,
+    errors.QueueFull: 429,
     # The server's own troubles, which its keeper can end.
     errors.DatasetUnavailable: 503,
     errors.UnreadableWeights: 503,
@@ -61,7 +64,9 @@ class Problem(JSONResponse):
 
 def _on_domain_error(request: Request, error: Exception) -> Problem:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    return Problem(status, str(error), f"urn:convscope:{type(error).__name__}")
+    assert isinstance(error, errors.ConvScopeError)
+    faults = [{"field": field, "message": said} for field, said in error.faults.items()]
+    return Problem(status, str(error), f"urn:convscope:{type(error).__name__}", faults)
 
 
 def _on_invalid_request(request: Request, error: Exception) -> Problem:

@@ -10,9 +10,10 @@ from fastapi.templating import Jinja2Templates
 from markupsafe import Markup, escape
 
 from app.core.augmenting import list_augmentations
-from app.core.cards import notice_of
+from app.core.cards import notice_of, unmeasured_notice
 from app.core.coloring import SCALES
 from app.core.model import Model
+from app.services.model_uses import what_breaks
 from app.services.run_store import Run, RunStore
 from app.services.snapshot_models import is_snapshot, run_of
 from app.web.assets import static_url
@@ -67,11 +68,14 @@ class ModelsPage:
 
 @dataclass(frozen=True)
 class ModelPage:
-    """What ``model.html`` shows."""
+    """What ``model.html`` shows; ``unmeasured`` says how a model of one's own is measured, and
+    ``breaks`` what its deletion would break."""
 
     here: str
     model: Model
     evaluation: EvaluationAnswer | None
+    unmeasured: str | None
+    breaks: str | None
 
 
 @dataclass(frozen=True)
@@ -143,11 +147,19 @@ def models(request: Request, library: LibraryDep) -> Response:
 
 
 @router.get("/models/{model}", name="model")
-def model(request: Request, model: NamedModelDep) -> Response:
+def model(request: Request, model: NamedModelDep, library: LibraryDep, store: StoreDep) -> Response:
     """One model: its card, what was measured, its layers."""
-    measured = "test_confusion" in model.card.metrics
-    evaluation = EvaluationAnswer.of(model.card) if measured else None
-    return render(request, "model.html", ModelPage("models", model, evaluation))
+    name = model.card.name
+    unmeasured = unmeasured_notice(model.card)
+    page = ModelPage(
+        here="models",
+        model=model,
+        evaluation=None if unmeasured else EvaluationAnswer.of(model.card),
+        # Others' weights know classes of which no test split is here.
+        unmeasured=unmeasured if model.card.weights and not model.card.origin else None,
+        breaks=what_breaks(name, library, store) if library.is_kept(name) else None,
+    )
+    return render(request, "model.html", page)
 
 
 @router.get("/augment", name="augment")

@@ -80,7 +80,7 @@ def train_form(
     store: RunStore, settings: Settings, library: ModelLibrary, like: str | None
 ) -> TrainForm:
     """The form with the recipe of the run ``like``, else with the defaults. Raises UnknownRun."""
-    defaults = Recipe(library.get().card.network, BUNDLED.name).to_dict()
+    defaults = Recipe(library.shipped_default.network, BUNDLED.name).to_dict()
     return TrainForm(
         networks=list_networks(),
         datasets=list_datasets(settings.dataset_folders),

@@ -26,7 +26,7 @@ router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 RunId = Annotated[str, Path(description="A run's id.", openapi_examples=RUN)]
 
 
-@router.post("", summary="Train a network", status_code=202, responses=problems(413, 422, 507))
+@router.post("", summary="Train a network", status_code=202, responses=problems(413, 422, 429, 507))
 async def launch(
     trainer: TrainerDep,
     settings: SettingsDep,

@@ -70,16 +70,3 @@ export function inWords(seconds) {
   if (minutes < 90) return `${minutes} min`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
-
-/**
- * The field that a refusal speaks of, if it names one.
- * @param {string} detail the server's words
- * @param {string[]} fields
- * @returns {string | null}
- */
-export function fieldOf(detail, fields) {
-  // "no key 'x'. Its keys are ..." and "There are: ..." list others behind the first sentence.
-  const [first] = detail.split(". ");
-  const words = first.match(/\w+( set)?/g)?.map((word) => (word === "data set" ? "dataset" : word)) ?? [];
-  return words.find((word) => fields.includes(word)) ?? null;
-}

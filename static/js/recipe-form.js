@@ -1,6 +1,5 @@
 // The fields of a recipe in a form: filled in, read, sent; a refusal stands beside them.
 
-import { fieldOf } from "./progress.js";
 import { Refusal, request } from "./request.js";
 
 const recipes = JSON.parse(document.getElementById("recipes")?.textContent ?? "{}");
@@ -40,14 +39,14 @@ export class RecipeForm {
   /**
    * Send what was typed; a refusal is shown.
    * @param {unknown} body
-   * @param {(detail: string) => HTMLInputElement | null} [find] the field that a refusal speaks of
+   * @param {(field: string) => HTMLInputElement | null} [find] the input that a fault is about
    * @returns {Promise<string | null>} the id of what was started; null where it was refused
    */
-  async send(body, find = (detail) => this.find(detail)) {
+  async send(body, find = (field) => this.find(field)) {
     const button = /** @type {HTMLButtonElement} */ (this.form.querySelector("button.main"));
     const name = this.field("name").value.trim();
     button.disabled = true;
-    this.refuse("", null);
+    this.#accept();
     try {
       const headers = { "Content-Type": "application/json" };
       const address = `${this.form.action}${name && `?${new URLSearchParams({ name })}`}`;
@@ -55,32 +54,58 @@ export class RecipeForm {
       return (await response.json()).id;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
-      this.refuse(error.message, find(error.message));
+      this.#refuse(error, find);
       return null;
     } finally {
       button.disabled = false;
     }
   }
 
-  /** @param {string} detail */
-  find(detail) {
-    const name = fieldOf(detail, this.names);
-    return name ? this.field(name) : null;
+  /**
+   * The input of a field, where the form has it.
+   * @param {string} name
+   */
+  find(name) {
+    return this.names.includes(name) || name === "name" ? this.field(name) : null;
+  }
+
+  /** Take back what was said of the last try. */
+  #accept() {
+    refusal.hidden = true;
+    for (const fault of this.form.querySelectorAll(".fault")) fault.toggleAttribute("hidden", true);
+    for (const one of this.form.querySelectorAll("[aria-invalid]")) {
+      one.removeAttribute("aria-invalid");
+      one.removeAttribute("aria-describedby");
+    }
   }
 
   /**
-   * @param {string} detail the server's words; none where all is well
-   * @param {HTMLInputElement | null} input what they are about
+   * Say what is wrong beside each field, the first of which gets the focus; what is about none of
+   * them stands below.
+   * @param {Refusal} refused
+   * @param {(field: string) => HTMLInputElement | null} find
    */
-  refuse(detail, input) {
-    refusal.hidden = !detail;
-    refusal.textContent = detail;
-    for (const one of this.form.querySelectorAll("[aria-invalid]")) one.removeAttribute("aria-invalid");
-    if (!input) return;
+  #refuse({ message, faults }, find) {
+    const inputs = faults.map(({ field }) => find(field));
+    refusal.hidden = inputs.length > 0 && inputs.every(Boolean);
+    refusal.textContent = message;
+    faults.forEach((fault, place) => this.#mark(inputs[place], fault.message));
+    /** @type {HTMLElement | null} */ (this.form.querySelector("[aria-invalid]"))?.focus();
+  }
+
+  /**
+   * @param {HTMLInputElement | null} input
+   * @param {string} message
+   */
+  #mark(input, message) {
+    const fault = input?.closest(".field, .varied-field")?.querySelector(".fault");
+    if (!input || !(fault instanceof HTMLElement)) return;
     if (this.details.contains(input)) this.details.open = true;
+    fault.id ||= `fault-of-${input.closest("[data-field]")?.getAttribute("data-field")}`;
     input.setAttribute("aria-invalid", "true");
-    input.setAttribute("aria-describedby", "refusal");
-    input.focus();
+    input.setAttribute("aria-describedby", fault.id);
+    fault.textContent = message;
+    fault.hidden = false;
   }
 
   /**
@@ -105,7 +130,7 @@ export class RecipeForm {
       this.field(name).value = typeof one === "string" ? one : JSON.stringify(one);
     }
     this.details.open = true;
-    this.refuse("", null);
+    this.#accept();
     this.#link();
   }
 

@@ -1,7 +1,16 @@
 // Asks the server; what it refuses comes back in its own words.
 
 /** A request that was refused or didn't get through; the message says what to do. */
-export class Refusal extends Error {}
+export class Refusal extends Error {
+  /**
+   * @param {string} message
+   * @param {{field: string, message: string}[]} [faults] what is wrong, field by field
+   */
+  constructor(message, faults = []) {
+    super(message);
+    this.faults = faults;
+  }
+}
 
 /**
  * @param {string} url
@@ -15,5 +24,5 @@ export async function request(url, options) {
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw new Refusal(problem.detail ?? `The server answered ${response.status}. Please try again.`);
+  throw new Refusal(problem.detail ?? `The server answered ${response.status}. Please try again.`, problem.errors);
 }

@@ -94,14 +94,18 @@ function firstValue(name) {
   return text && `${text}, `;
 }
 
-/** @param {string} detail @returns {HTMLInputElement | null} what a refusal speaks of */
-function find(detail) {
-  if (/^The seed of the sweep/.test(detail)) return form.field("sweep_seed");
-  if (/^(The )?samples/.test(detail)) return form.field("samples");
-  const found = form.find(detail);
-  const row = varied().find((one) => one.dataset.field === found?.name);
-  if (!row) return found;
-  return input(row, input(row, "kind").value === "list" ? "values" : "low");
+/**
+ * The input that a fault of the plan is about: a varied field, one of the recipe, or the plan's own.
+ * @param {string} place such as fields.epochs, recipe.epochs, samples
+ * @returns {HTMLInputElement | null}
+ */
+function find(place) {
+  const [part, name] = place.split(".");
+  if (part === "seed") return form.field("sweep_seed");
+  if (part === "recipe") return form.find(name);
+  if (part !== "fields") return part === "samples" ? form.field("samples") : null;
+  const row = varied().find((one) => one.dataset.field === name);
+  return row ? input(row, input(row, "kind").value === "list" ? "values" : "low") : null;
 }
 
 async function start() {

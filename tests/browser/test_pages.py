@@ -1,5 +1,8 @@
 """The other pages, and every page in rooms of all sizes."""
 
+import time
+
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -93,3 +96,30 @@ def test_a_card_tells_what_was_measured(open_page: OpenPage) -> None:
     expect(page.locator("main")).to_contain_text("test accuracy")
     page.get_by_role("link", name="conv2", exact=True).click()
     expect(page.locator("map-inspector h2")).to_have_text("conv2")
+
+
+def test_a_model_of_ones_own_is_deleted_after_a_question(open_page: OpenPage, server: str) -> None:
+    with httpx.Client(base_url=f"{server}/api/v1", timeout=60) as api:
+        recipe = {"network": "convnet-revisited", "dataset": "optdigits", "epochs": 1}
+        run = api.post("/runs?name=short", json=recipe).json()["id"]
+        for _ in range(600):
+            if api.get(f"/runs/{run}").json()["state"] == "finished":
+                break
+            time.sleep(0.1)
+        api.post(f"/runs/{run}/model", json={"name": "short-lived"}).raise_for_status()
+        page = open_page("/models/short-lived").page
+        expect(page.locator(".notice")).to_contain_text("convscope evaluate short-lived --note")
+        page.get_by_role("button", name="Make it the default").click()
+        expect(page.locator("main .tag")).to_have_text("default")
+        expect(page.get_by_role("button", name="Make it the default")).to_have_count(0)
+        page.get_by_role("button", name="Delete").click()
+        dialog = page.get_by_role("dialog")
+        for part in (f"short ({run})", "digits is the default model again", "/?model=short-lived"):
+            expect(dialog).to_contain_text(part)
+        page.keyboard.press("Escape")
+        assert api.get("/models/short-lived").status_code == 200
+        page.get_by_role("button", name="Delete").click()
+        dialog.get_by_role("button", name="Delete").click()
+        page.wait_for_url("**/models")
+        expect(page.locator("main")).not_to_contain_text("short-lived")
+        assert api.get("/models").json()[0]["name"] == "digits"

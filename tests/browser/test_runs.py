@@ -128,9 +128,10 @@ def test_the_curves_can_be_read_by_hovering_and_on_a_logarithmic_scale(
         ("Learning rate", "-1", "learning_rate lies between 1e-09 and 100, not at -1."),
         ("Batch size", "2.5", "batch_size is a whole number, not 2.5."),
         ("Augmentation", "[1", "augmentation is a list, not '[1'."),
+        ("Device", "tpu", "The device 'tpu' is not on this machine."),
     ],
 )
-def test_a_refusal_stands_beside_the_form_in_the_words_of_the_server(
+def test_a_refusal_stands_beside_the_field_in_the_words_of_the_server(
     open_page: OpenPage, label: str, typed: str, says: str
 ) -> None:
     watched = open_page("/runs")
@@ -141,11 +142,42 @@ def test_a_refusal_stands_beside_the_form_in_the_words_of_the_server(
     page.locator("#train").get_by_label("Seed").fill("7")
     page.locator("#train").get_by_label(label).fill(typed)
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.locator("#refusal")).to_have_text(says)
+    field = page.locator("#train").get_by_label(label)
+    expect(page.locator("#train .fault:visible")).to_have_count(1)
+    described = f"#{field.get_attribute('aria-describedby')}"
+    expect(page.locator(described)).to_contain_text(says)
+    expect(page.locator(described)).to_be_visible()
+    box, below = field.bounding_box(), page.locator(described).bounding_box()
+    assert box
+    assert below
+    assert 0 <= below["y"] - box["y"] - box["height"] < 20
+    expect(page.locator("#refusal")).to_be_hidden()
     expect(page.locator("#train").get_by_label(label)).to_have_value(typed)
     expect(page.locator("#train").get_by_label(label)).to_be_focused()
     expect(page.locator("#train").get_by_label(label)).to_have_attribute("aria-invalid", "true")
     expect(page.locator("#train").get_by_label("Seed")).to_have_value("7")
+
+
+def test_every_wrong_field_says_so_and_the_first_has_the_focus(open_page: OpenPage) -> None:
+    watched = open_page("/runs")
+    watched.expect("status of 422")
+    page = watched.page
+    page.wait_for_selector("html[data-ready]")
+    form = page.locator("#train")
+    page.get_by_text("All else that a recipe has").click()
+    form.get_by_label("Seed").fill("-1")
+    form.get_by_label("Batch size").fill("0")
+    page.get_by_text("All else that a recipe has").click()
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(form.locator(".fault:visible")).to_have_count(2)
+    expect(form.get_by_label("Batch size")).to_be_focused()
+    expect(form.get_by_label("Seed")).to_have_attribute("aria-invalid", "true")
+    form.get_by_label("Seed").fill("1")
+    form.get_by_label("Batch size").fill("1294")
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(form.locator(".fault:visible")).to_have_count(1)
+    expect(page.locator("#fault-batch_size")).to_contain_text("Choose 1293 or fewer.")
+    expect(form.get_by_label("Seed")).not_to_have_attribute("aria-invalid", "true")
 
 
 def test_the_recipe_of_the_shipped_model_can_be_filled_in(open_page: OpenPage, server: str) -> None:

@@ -154,7 +154,7 @@ def test_a_refusal_stands_beside_the_field_and_nothing_is_lost(
     values = vary(page, field).get_by_label("Values, with commas")
     values.fill(typed)
     page.get_by_role("button", name="Start the sweep").click()
-    expect(page.locator("#refusal")).to_contain_text(says)
+    expect(page.locator(".varied-field .fault")).to_contain_text(says)
     expect(values).to_be_focused()
     expect(values).to_have_attribute("aria-invalid", "true")
     expect(values).to_have_value(typed)

@@ -12,7 +12,7 @@ from app.core.checkpoints import (
     save_model,
     write_atomically,
 )
-from app.core.errors import UnreadableWeights
+from app.core.errors import StorageUnavailable, UnreadableWeights
 from models.registry import ModelCard, blank_card, create_network
 
 
@@ -90,6 +90,23 @@ def test_what_is_no_card_is_refused_in_words(tmp_path: Path, text: str) -> None:
     path.write_text(text, encoding="latin-1")
     with pytest.raises(UnreadableWeights, match="is not a model card"):
         read_card(path)
+
+
+def test_a_model_without_room_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = []
+
+    def full(descriptor: int) -> None:
+        written.append(descriptor)
+        if len(written) > 1:  # The weights still found room, the card doesn't.
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(StorageUnavailable, match=r"mine can't be .* No space left.*Make room"):
+        save_model(tmp_path, trained_card(), create_network("convnet-revisited").state_dict())
+    assert len(written) == 2
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(

@@ -64,6 +64,13 @@ def test_bad_values_are_refused_in_words(changes: dict[str, Any], words: str) ->
         Recipe.from_dict({**FULL.to_dict(), **changes})
 
 
+def test_all_that_is_wrong_is_said_at_once() -> None:
+    with pytest.raises(BadRecipe) as refusal:
+        Recipe("digits", "mnist", epochs=0, seed=-1, augmentation=({"name": "mirror"},))
+    assert list(refusal.value.faults) == ["epochs", "seed", "augmentation"]
+    assert str(refusal.value) == " ".join(refusal.value.faults.values())
+
+
 def test_a_bad_augmentation_is_refused_at_once() -> None:
     with pytest.raises(BadAugmentation, match="mirror"):
         Recipe("digits", "mnist", augmentation=({"name": "mirror"},))

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { align, nearest, readCsv, thin } from "../../static/js/curves.js";
 import { bestOf, emptyHistory, take } from "../../static/js/history.js";
-import { describe, fieldOf, inWords, secondsLeft, share } from "../../static/js/progress.js";
+import { describe, inWords, secondsLeft, share } from "../../static/js/progress.js";
 import { readList, writeList } from "../../static/js/run-list.js";
 
 /**
@@ -97,15 +97,6 @@ test("the metrics as CSV become epochs", () => {
   const csv = "epoch,train_loss,validation_loss,validation_accuracy,seconds\n1,1.5,1e-05,0.25,3.0\n";
   assert.deepEqual(readCsv(csv), [{ epoch: 1, train_loss: 1.5, validation_loss: 1e-5, validation_accuracy: 0.25, seconds: 3 }]);
   assert.deepEqual(readCsv("epoch,seconds\n"), []);
-});
-
-test("a refusal is known by the field that it names first", () => {
-  const fields = ["network", "dataset", "epochs", "batch_size", "optimizer"];
-  assert.equal(fieldOf("epochs lies between 1 and 10000, not at 0.", fields), "epochs");
-  assert.equal(fieldOf("There is no optimizer called 'x'. There are: sgd.", fields), "optimizer");
-  assert.equal(fieldOf("There is no data set called 'x'. There are: mnist.", fields), "dataset");
-  assert.equal(fieldOf("The server doesn't answer. Reload.", fields), null);
-  assert.equal(fieldOf("", fields), null);
 });
 
 test("the list's address holds what is seen, and gives it back", () => {

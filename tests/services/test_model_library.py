@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.core.checkpoints import load_network, save_model
-from app.core.errors import UnknownModel, UnreadableWeights
+from app.core.checkpoints import load_network, read_card, save_model, write_atomically
+from app.core.errors import ShippedModel, StorageUnavailable, UnknownModel, UnreadableWeights
 from app.core.model import Model
 from app.services import model_library
 from app.services.model_library import ModelLibrary
@@ -134,3 +134,111 @@ def test_an_untrained_network_gives_way_to_weights_of_its_name(
 def test_a_library_of_large_networks_takes_no_memory_for_them(library: ModelLibrary) -> None:
     assert {"alexnet", "vgg11", "resnet18"} <= {card.name for card in library.cards()}
     assert library._models == {}
+
+
+def test_any_model_can_be_the_default_and_stays_it(library: ModelLibrary, tmp_path: Path) -> None:
+    shipped = library.get()
+    save(tmp_path, "mine")
+    assert library.make_default("mine").default
+    assert library.get() is library.get("mine")
+    assert library.loaded() is library.get("mine")
+    assert [card.name for card in library.cards() if card.default] == ["mine"]
+    assert library.cards()[0].name == "mine"
+    assert ModelLibrary(CPU, tmp_path).get().card.name == "mine"
+    assert not library.get(shipped.card.name).card.default
+    library.make_default("vgg11")
+    assert library.get().card.name == "vgg11"
+
+
+def test_what_cannot_be_loaded_does_not_become_the_default(
+    library: ModelLibrary, tmp_path: Path
+) -> None:
+    save(tmp_path, "mine")
+    (tmp_path / "mine.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UnreadableWeights):
+        library.make_default("mine")
+    with pytest.raises(UnknownModel):
+        library.make_default("yours")
+    (tmp_path / ".default").mkdir()  # in the way of the file
+    with pytest.raises(StorageUnavailable, match="Make room there"):
+        library.make_default("lenet5")
+    assert library.get().card == library.shipped_default
+
+
+def test_a_default_that_has_gone_gives_way_to_the_shipped_one(
+    library: ModelLibrary, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(tmp_path, "mine")
+    library.make_default("mine")
+    (tmp_path / "mine.json").unlink()
+    assert library.get().card == library.shipped_default
+    assert "The default model mine is no longer" in caplog.text
+    caplog.clear()
+    assert ModelLibrary(CPU, tmp_path).get().card == library.shipped_default
+    assert "The default model mine is no longer" in caplog.text
+
+
+def test_a_deleted_model_leaves_nothing(library: ModelLibrary, tmp_path: Path) -> None:
+    save(tmp_path, "mine")
+    library.make_default("mine")
+    model = library.get()
+    library.remove("mine")
+    assert list(tmp_path.iterdir()) == []
+    assert "mine" not in library._models
+    assert library.loaded("mine") is None
+    with pytest.raises(UnknownModel):
+        library.get("mine")
+    assert library.get().card == library.shipped_default
+    assert len(model.predict(torch.zeros(1, 1, 28, 28))) == 1
+
+
+def test_a_deletion_that_is_broken_off_leaves_no_card_without_weights(
+    library: ModelLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(tmp_path, "mine")
+    seen: list[list[str]] = []
+    unlink = Path.unlink
+
+    def look(path: Path, missing_ok: bool = False) -> None:
+        seen.append(sorted(one.name for one in tmp_path.iterdir()))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", look)
+    library.remove("mine")
+    assert seen == [["mine.json", "mine.safetensors"], ["mine.safetensors"]]
+
+
+def test_weights_that_another_card_names_stay(library: ModelLibrary, tmp_path: Path) -> None:
+    save(tmp_path, "mine")
+    (tmp_path / "copy.json").write_bytes((tmp_path / "mine.json").read_bytes())
+    library.remove("copy")
+    assert library.get("mine").card.name == "mine"
+
+
+@pytest.mark.parametrize("name", ["digits", "vgg11"])
+def test_what_was_shipped_can_not_be_deleted(library: ModelLibrary, name: str) -> None:
+    with pytest.raises(ShippedModel, match=f"{name} came with ConvScope"):
+        library.remove(name)
+    with pytest.raises(UnknownModel):
+        library.remove("nothing")
+
+
+def test_an_untrained_network_comes_back_when_its_weights_are_deleted(
+    library: ModelLibrary, tmp_path: Path
+) -> None:
+    card = replace(blank_card("alexnet"), weights="alexnet.safetensors")
+    library.add(card, create_network("alexnet").state_dict())
+    assert library.get("alexnet").card.weights
+    library.remove("alexnet")
+    assert library.get("alexnet").card.weights is None
+
+
+def test_a_card_that_is_written_again_is_read_again(library: ModelLibrary, tmp_path: Path) -> None:
+    save(tmp_path, "mine")
+    assert library.get("mine").card.metrics == {}
+    path = tmp_path / "mine.json"
+    card = replace(read_card(path), metrics={"test_accuracy": 0.5})
+    write_atomically(path, card.to_json().encode())
+    assert library.loaded("mine") is None
+    assert library.get("mine").card.metrics == {"test_accuracy": 0.5}
+    assert library.loaded("mine") is library.get("mine")

@@ -85,7 +85,7 @@ def test_a_finished_run_needs_no_state(path: Path) -> None:
     store = RunStore(path)
     run = store.create(RECIPE, "one").id
     store.note(run, Record("state", {"epoch": 1}, b"state"))
-    store.finish(run, Record("finished", {"epoch": 3}))
+    store.note_state(run, "finished", epoch=3)
     assert store.get(run).ended_at
     assert store.state(run) is None
     assert store.events(run)[-1].facts == {"epoch": 3}

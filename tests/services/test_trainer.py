@@ -1,20 +1,24 @@
 """Runs in real processes, in a real database: queued, paused, cancelled, killed and resumed."""
 
 import os
+import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.core.dataset_files import DatasetFolders
-from app.core.errors import RunConflict
+from app.core.errors import QueueFull, RunConflict, StorageUnavailable
 from app.core.recipes import Recipe
+from app.services import trainer
 from app.services.local_engine import LocalEngine
 from app.services.run_store import LoggedEvent, RunStore
-from app.services.trainer import Trainer
+from app.services.trainer import QUEUE, Trainer
 
 SHORT = Recipe(network="simple-cnn", dataset="optdigits", epochs=3, batch_size=32)
 LONG = Recipe(network="simple-cnn", dataset="optdigits", epochs=2000, batch_size=32)
@@ -119,6 +123,99 @@ def test_a_killed_process_fails_its_run_and_the_next_one_begins(server: Server) 
     with pytest.raises(RunConflict, match="is running"):
         server.trainer.delete(next_one)
     server.trainer.cancel(next_one)
+
+
+def test_a_hundred_runs_may_wait(server: Server) -> None:
+    ids = [server.trainer.launch(LONG, str(number)).id for number in range(QUEUE + 1)]
+    with pytest.raises(QueueFull, match="100 runs wait already"):
+        server.trainer.launch(LONG, "one too many")
+    assert len(server.store.all()) == QUEUE + 1
+    server.trainer.cancel(ids[-1])
+    server.trainer.launch(LONG, "in its place")
+
+
+def test_a_data_set_that_cannot_be_fetched_fails_with_the_three_ways_out(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nobody listens
+    run = server.trainer.launch(replace(SHORT, dataset="fashion-mnist"), "offline").id
+    server.wait(run, "failed")
+    for way_out in ("Connect this machine", "CONVSCOPE_DATASETS_DIR", "optdigits"):
+        assert way_out in (server.store.get(run).error or "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process from outside")
+def test_a_training_without_memory_fails_in_words_and_the_next_one_begins(server: Server) -> None:
+    # Its tensors are too large to be cut from memory that the process has already.
+    large = replace(LONG, network="lesson-06", batch_size=400)
+    run, next_one = (server.trainer.launch(recipe, "") for recipe in (large, SHORT))
+    server.wait_until(lambda: any(event.kind == "started" for event in server.heard))
+    (process,) = children()
+    resource.prlimit(process, resource.RLIMIT_AS, (2**20, 2**20))
+    server.wait(run.id, "failed")
+    error = server.store.get(run.id).error or ""
+    assert error.startswith("Memory ran out while lesson-06 was trained with batches of 400.")
+    assert "smaller batch_size" in error
+    server.wait(next_one.id, "finished")
+
+
+def test_a_full_disk_fails_the_run_and_the_next_one_begins_when_there_is_room(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "RETRY_SECONDS", 0.1)
+    run, next_one = (server.trainer.launch(recipe, "").id for recipe in (LONG, SHORT))
+    server.wait_until(lambda: server.store.get(run).epoch > 0)
+    pragma(server, "max_page_count = 1")  # No page beside those that there are.
+    server.wait(run, "failed")
+    assert "database or disk is full. Make room there" in (server.store.get(run).error or "")
+    pragma(server, "max_page_count = 1000000")
+    server.wait(next_one, "finished")
+    assert weights(server, run, server.store.get(run).epoch)
+
+
+def test_an_end_that_cannot_be_written_is_told_and_written_when_it_can_be(
+    server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(trainer, "RETRY_SECONDS", 0.1)
+    run = server.trainer.launch(LONG, "").id
+    server.wait_until(lambda: server.store.get(run).epoch > 0)
+    pragma(server, "query_only = ON")
+    server.wait(run, "failed")
+    assert [one.state for one in server.store.all()] == ["failed"]
+    with pytest.raises(RunConflict, match="is failed"):
+        server.trainer.pause(run)
+    written = RunStore(tmp_path / "runs.sqlite")
+    assert written.get(run).state == "running"
+    with pytest.raises(StorageUnavailable):
+        server.trainer.launch(SHORT, "")
+    time.sleep(0.5)
+    pragma(server, "query_only = OFF")
+    server.wait_until(lambda: written.get(run).state == "failed")
+    server.wait_until(lambda: server.heard[-1].kind == "failed")
+    assert [event.kind for event in written.events(run)].count("failed") == 1
+    assert server.store.events(run) == server.heard
+    written.close()
+
+
+def test_an_end_is_written_at_the_latest_when_the_server_stops(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    run = server.trainer.launch(LONG, "").id
+    server.wait_until(lambda: server.store.get(run).epoch > 0)
+    pragma(server, "query_only = ON")
+    server.wait(run, "failed")
+    pragma(server, "query_only = OFF")
+    server.close()
+    written = RunStore(tmp_path / "runs.sqlite")
+    assert written.get(run).state == "failed"
+    written.close()
+
+
+def pragma(server: Server, words: str) -> None:
+    """Let SQLite refuse what is written, or take it again."""
+    database = server.store.database
+    with database._lock:
+        database._writer.execute(f"PRAGMA {words}")
 
 
 def test_what_cannot_be_trained_fails_with_its_reason(server: Server) -> None:

@@ -198,24 +198,51 @@ def test_what_is_not_there_is_said(
 
 
 @pytest.mark.parametrize(
-    ("recipe", "said"),
+    ("recipe", "fields", "said"),
     [
-        ({}, "network"),
-        ({**SHORT, "network": "nonet"}, "There are"),
-        ({**SHORT, "dataset": "nodata"}, "There are"),
-        ({**SHORT, "epochs": 0}, "between 1"),
-        ({**SHORT, "epoch": 3}, "no key 'epoch'"),
-        ({**SHORT, "network": "cifar-3conv"}, "channels"),
-        ({**SHORT, "augmentation": ["sharpen"]}, "sharpen"),
-        ({**SHORT, "device": "tpu"}, "tpu"),
+        ({}, ["network", "dataset"], "network"),
+        ({**SHORT, "network": "nonet"}, ["network"], "There are"),
+        ({**SHORT, "dataset": "nodata"}, ["dataset"], "There are"),
+        ({**SHORT, "epochs": 0}, ["epochs"], "between 1"),
+        ({**SHORT, "learning_rate": -1, "epochs": 0}, ["epochs", "learning_rate"], "at -1"),
+        ({**SHORT, "batch_size": 1294}, ["batch_size"], "Choose 1293 or fewer"),
+        ({**SHORT, "epoch": 3}, ["epoch"], "no key 'epoch'"),
+        ({**SHORT, "network": "cifar-3conv"}, ["dataset"], "channels"),
+        ({**SHORT, "augmentation": ["sharpen"]}, ["augmentation"], "sharpen"),
+        ({**SHORT, "augmentation": "x" * 2000}, ["augmentation"], "is a list"),
+        ({**SHORT, "device": "tpu"}, ["device"], "tpu"),
     ],
 )
-def test_a_recipe_that_cannot_be_trained_is_refused_at_once(
-    api: httpx.Client, refused: Refused, recipe: dict[str, Any], said: str
+def test_a_recipe_that_cannot_be_trained_is_refused_at_once_field_by_field(
+    api: httpx.Client, refused: Refused, recipe: dict[str, Any], fields: list[str], said: str
 ) -> None:
     before = len(api.get("/api/v1/runs").json())
-    assert said in refused(api.post("/api/v1/runs", json=recipe), 422)
+    answer = api.post("/api/v1/runs", json=recipe)
+    detail = refused(answer, 422)
+    assert said in detail
+    faults = answer.json()["errors"]
+    assert [fault["field"] for fault in faults] == fields
+    assert " ".join(fault["message"] for fault in faults) == detail
     assert len(api.get("/api/v1/runs").json()) == before
+
+
+def test_two_pages_may_cancel_at_once(api: httpx.Client) -> None:
+    run = launch(api, LONG)
+    wait_for_epoch(api, run, 1)
+    found: list[httpx.Response] = []
+
+    def cancel() -> None:
+        found.append(httpx.post(f"{api.base_url}/api/v1/runs/{run}/cancel", timeout=60))
+
+    pages = [Thread(target=cancel) for _ in range(2)]
+    for page in pages:
+        page.start()
+    for page in pages:
+        page.join()
+    cancel()
+    assert [answer.status_code for answer in found] == [200] * 3
+    assert [answer.json()["state"] for answer in found] == ["cancelled"] * 3
+    assert [kind for _, kind, _ in watch(api, run)].count("cancelled") == 1
 
 
 def test_a_run_is_paused_resumed_cancelled_and_deleted(api: httpx.Client, refused: Refused) -> None:
