@@ -185,7 +185,7 @@ class SweepPlan:
     def _check_size(self) -> None:
         if self.search == "random":
             with fault_of("samples"):
-                _check_whole("samples", self.samples, 1, MOST_RUNS)
+                _check_whole("number of samples", self.samples, 1, MOST_RUNS)
             return
         if self.samples is not None:
             raise BadPlan("samples is for a random search; a grid tries every combination.")

@@ -1,4 +1,4 @@
-// The fields of a recipe in a form: filled in, read, sent; a refusal stands beside them.
+// The fields of a recipe in a form: filled in, read, sent; what is refused stands beside its field.
 
 import { Refusal, request } from "./request.js";
 

@@ -155,6 +155,8 @@ def test_a_refusal_stands_beside_the_field_and_nothing_is_lost(
     values.fill(typed)
     page.get_by_role("button", name="Start the sweep").click()
     expect(page.locator(".varied-field .fault")).to_contain_text(says)
+    expect(values).to_have_attribute("aria-describedby", f"fault-of-{field}")
+    expect(page.locator("#refusal")).to_be_hidden()
     expect(values).to_be_focused()
     expect(values).to_have_attribute("aria-invalid", "true")
     expect(values).to_have_value(typed)

@@ -111,6 +111,15 @@ def test_the_form_is_filled_in_with_the_recipe_of_a_run(
     assert 'name="batch_size" value="128"' in api.get("/sweeps").text
 
 
+def test_a_refusal_names_the_keys_of_the_plan(api: httpx.Client) -> None:
+    plan = {"recipe": BASE, "search": "grid", "fields": {"learning_rate": [0.1, 500]}}
+    answer = api.post("/api/v1/sweeps", json=plan).json()
+    assert [fault["field"] for fault in answer["errors"]] == ["fields.learning_rate"]
+    plan["recipe"] = {**BASE, "epochs": 0, "seed": "x"}
+    answer = api.post("/api/v1/sweeps", json=plan).json()
+    assert [fault["field"] for fault in answer["errors"]] == ["recipe.epochs", "recipe.seed"]
+
+
 def test_it_is_cancelled_as_a_whole_and_deleted(api: httpx.Client, refused: Refused) -> None:
     sweep = launch(api, LONG, "long")
     address = f"/api/v1/sweeps/{sweep['id']}"
