@@ -68,14 +68,15 @@ class ModelsPage:
 
 @dataclass(frozen=True)
 class ModelPage:
-    """What ``model.html`` shows; ``unmeasured`` says how a model of one's own is measured, and
-    ``breaks`` what its deletion would break."""
+    """What ``model.html`` shows; ``unmeasured`` says how a model of one's own is measured,
+    ``breaks`` what its deletion would break, and ``run`` is the id of a snapshot's run."""
 
     here: str
     model: Model
     evaluation: EvaluationAnswer | None
     unmeasured: str | None
     breaks: str | None
+    run: str | None
 
 
 @dataclass(frozen=True)
@@ -150,14 +151,16 @@ def models(request: Request, library: LibraryDep) -> Response:
 def model(request: Request, model: NamedModelDep, library: LibraryDep, store: StoreDep) -> Response:
     """One model: its card, what was measured, its layers."""
     name = model.card.name
+    own = not is_snapshot(name)
     unmeasured = unmeasured_notice(model.card)
     page = ModelPage(
         here="models",
         model=model,
         evaluation=None if unmeasured else EvaluationAnswer.of(model.card),
         # Others' weights know classes of which no test split is here.
-        unmeasured=unmeasured if model.card.weights and not model.card.origin else None,
-        breaks=what_breaks(name, library, store) if library.is_kept(name) else None,
+        unmeasured=unmeasured if own and model.card.weights and not model.card.origin else None,
+        breaks=what_breaks(name, library, store) if own and library.is_kept(name) else None,
+        run=None if own else run_of(name),
     )
     return render(request, "model.html", page)
 
