@@ -220,12 +220,14 @@ class RunStore:
         )
 
     def snapshots(self, run: str) -> list[dict[str, Any]]:
-        """What was reported with each snapshot that is kept, by epoch."""
+        """What was reported with each snapshot that is kept, by epoch. Those of older files, which
+        don't tell how good they are, are left out."""
         reported = self._reports(run, "snapshot")
         with self._reading() as reader:
             rows = reader.execute("SELECT epoch FROM snapshots WHERE run = ?", (run,))
             kept = {row["epoch"] for row in rows}
-        return [facts for facts in reported if facts["epoch"] in kept]
+        told = (facts for facts in reported if "confusion" in facts)
+        return [facts for facts in told if facts["epoch"] in kept]
 
     def state(self, run: str) -> bytes | None:
         """What the run needs to go on after its last finished epoch; None before the first."""

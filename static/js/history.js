@@ -66,7 +66,8 @@ export function take(history, number, kind, facts) {
   else if (kind === "started") history.started = facts;
   else if (kind === "batch") takeBatch(history, facts);
   else if (kind === "epoch") takeEpoch(history, facts);
-  else if (kind === "snapshot") history.snapshot = facts;
+  // Runs of before the time machine don't tell how good their snapshots are.
+  else if (kind === "snapshot" && facts.confusion) history.snapshot = facts;
   return true;
 }
 

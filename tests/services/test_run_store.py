@@ -118,3 +118,17 @@ def is_kept(store: RunStore, run: str, number: int) -> bool:
         return len(store.snapshot(run, number)) == 100
     except UnknownSnapshot:
         return False
+
+
+def test_snapshots_that_are_kept_are_listed_with_what_they_tell(path: Path) -> None:
+    store = RunStore(path, snapshot_bytes=3)
+    run = store.create(RECIPE, "one").id
+    store.note(run, Record("snapshot", {"epoch": 0}, b"0"))  # of before they told anything
+    for number in range(1, 5):
+        facts = {"epoch": number, "validation_accuracy": 0.5, "confusion": [[number]]}
+        store.note(run, epoch(number, 0.9 if number == 2 else 0.5))
+        store.note(run, Record("snapshot", facts, b"1"))
+    assert [facts["epoch"] for facts in store.snapshots(run)] == [2, 4]
+    store.note(run, Record("snapshot", {**facts, "confusion": [[9]]}, b"2"))
+    assert store.snapshots(run)[-1]["confusion"] == [[9]]
+    store.close()
