@@ -9,6 +9,8 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 from app.core.devices import choose_device
+from app.core.errors import InvalidSettings
+from app.services.engine import Engine
 from app.services.image_store import ImageStore
 from app.services.local_engine import LocalEngine
 from app.services.model_library import ModelLibrary
@@ -42,13 +44,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The web application, with the settings of the environment unless others are given.
 
     Raises a ConvScopeError for settings that can't be used: a device that isn't there, a folder
-    that can't be written, weights that can't be read.
+    that can't be written, weights that can't be read, a cluster that can't be joined.
     """
     settings = settings or read_settings()
     library = ModelLibrary(choose_device(settings.device), settings.data_dir / "models")
     images = ImageStore(settings.data_dir / "images", settings.max_pixels)
     images.put(example_picture())
     warm_up(library)
+    engine = create_engine(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
@@ -58,7 +61,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         store = RunStore(settings.data_dir / "runs.sqlite", settings.snapshot_bytes)
         feed = RunFeed(store)
         feed.open()
-        engine = LocalEngine(settings.dataset_folders, settings.run_threads)
         trainer = Trainer(store, engine, settings.runs_at_once, feed.tell)
         trainer.open(settings.resume_runs)
         yield State(
@@ -71,6 +73,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             trainer=trainer,
         )
         await run_in_threadpool(trainer.close)
+        engine.close()
         store.close()
         predictor.close()
 
@@ -102,6 +105,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")
     errors.install(app)
     return app
+
+
+def create_engine(settings: Settings) -> Engine:
+    """Where runs are trained. Raises InvalidSettings for a cluster that can't be joined."""
+    folders, threads = settings.dataset_folders, settings.run_threads
+    if settings.engine == "local":
+        return LocalEngine(folders, threads)
+    try:
+        # Ray takes half a second to import, and is no part of a plain installation.
+        from app.services.ray_engine import RayEngine
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise InvalidSettings(
+            "CONVSCOPE_ENGINE is 'ray', and the package ray isn't installed: "
+            "`pip install 'convscope[ray]'`, or leave the setting out to train on this machine."
+        ) from error
+    return RayEngine(settings.ray_address, folders, threads)
 
 
 def warm_up(library: ModelLibrary) -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from torch import nn, optim
@@ -13,6 +13,8 @@ from app.core.errors import ConvScopeError
 from models.registry import list_networks
 
 Schedule = Callable[[float], float]
+# More than any machine has: whoever asks for that means something else.
+MOST_CPUS, MOST_GPUS = 1024, 64
 
 
 class BadRecipe(ConvScopeError):
@@ -25,7 +27,8 @@ class Recipe:
 
     ``learning_rate`` is the highest of the ``schedule``. ``augmentation`` lists entries such as
     {"name": "affine", "rotation": 10.0, "share": 0.5}, or names alone, for augmenting.py.
-    ``validation_share`` of the training images are held out, picked by ``seed``.
+    ``validation_share`` of the training images are held out, picked by ``seed``. ``resources`` are
+    "cpus", the number of threads, and "gpus"; the engine decides about those that aren't named.
     """
 
     network: str
@@ -41,11 +44,13 @@ class Recipe:
     validation_share: float = 0.1
     seed: int = 0
     device: str = "auto"
+    resources: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "augmentation", _as_entries(self.augmentation))
         _check_names(self)
         _check_numbers(self)
+        _check_resources(self.resources)
         create_augmentation(self.augmentation)
 
     def to_dict(self) -> dict[str, Any]:
@@ -176,3 +181,23 @@ def _check_numbers(recipe: Recipe) -> None:
             raise BadRecipe(f"{key} is a {'whole ' if whole else ''}number, not {value!r}.")
         if not low <= value <= high:
             raise BadRecipe(f"{key} lies between {low} and {high}, not at {value}.")
+
+
+def _check_resources(resources: object) -> None:
+    if not isinstance(resources, dict):
+        raise BadRecipe(
+            f'resources is an object such as {{"cpus": 2, "gpus": 0.5}}, not {resources!r}.'
+        )
+    for key, value in resources.items():
+        if key not in ("cpus", "gpus"):
+            raise BadRecipe(f"resources has no key {key!r}. Its keys are cpus and gpus.")
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if key == "cpus" and not (number and value in range(1, MOST_CPUS + 1)):
+            raise BadRecipe(
+                f"resources asks for {value!r} cpus; that is a whole number of 1 to {MOST_CPUS}."
+            )
+        if key == "gpus" and not (number and (0 <= value < 1 or value in range(MOST_GPUS + 1))):
+            raise BadRecipe(
+                f"resources asks for {value!r} gpus; that is a fraction below 1, or a whole number "
+                f"of 0 to {MOST_GPUS}."
+            )

@@ -16,6 +16,7 @@
  * @property {number} number of the newest event
  * @property {string} state
  * @property {string | null} error
+ * @property {string | null} notice what is waited for, or has happened, while it runs
  * @property {{training_images: number} | null} started
  * @property {{epoch: number, batch: number, batches: number, progress: number} | null} batch the newest
  * @property {number | null} rate images per second, smoothed
@@ -34,6 +35,7 @@ export const emptyHistory = () => ({
   number: 0,
   state: "queued",
   error: null,
+  notice: null,
   started: null,
   batch: null,
   rate: null,
@@ -67,6 +69,7 @@ export function take(history, number, kind, facts) {
 function takeState(history, state, facts) {
   history.state = state;
   history.error = facts.error ?? null;
+  history.notice = facts.notice ?? null;
   if (facts.from_epoch === undefined) return;
   // What a broken attempt did beyond its last finished epoch is done again.
   history.epochs = history.epochs.filter(({ epoch }) => epoch <= facts.from_epoch);

@@ -12,6 +12,8 @@ const recipes = JSON.parse(document.getElementById("recipes")?.textContent ?? "{
 /** @param {string} name */
 const field = (name) => /** @type {HTMLInputElement} */ (form.elements.namedItem(name));
 const names = Object.keys(recipes.defaults);
+/** The fields that hold JSON, and what they mean when they are empty. */
+const JSON_FIELDS = /** @type {Record<string, string>} */ ({ augmentation: "[]", resources: "{}" });
 
 /**
  * What a field holds. What is no number or no JSON goes to the server as it is, which says so.
@@ -20,9 +22,9 @@ const names = Object.keys(recipes.defaults);
 function value(name) {
   const { type, value: text } = field(name);
   if (type === "number") return text === "" ? text : Number(text);
-  if (name !== "augmentation") return text;
+  if (!(name in JSON_FIELDS)) return text;
   try {
-    return JSON.parse(text || "[]");
+    return JSON.parse(text || JSON_FIELDS[name]);
   } catch {
     return text;
   }
