@@ -84,7 +84,7 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def wait_until(condition: Callable[[], bool], seconds: int = 120) -> None:
+def wait_until(condition: Callable[[], bool], seconds: int = 300) -> None:
     """Wait for something that comes about by itself. Raises TimeoutError."""
     for _ in range(seconds * 20):
         if condition():

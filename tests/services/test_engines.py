@@ -75,7 +75,7 @@ class Watched:
 
     def end(self) -> Record:
         """The last record."""
-        self.thread.join(120)
+        self.thread.join(300)
         assert not self.thread.is_alive()
         return self.heard[-1]
 
@@ -170,7 +170,7 @@ def test_it_may_be_stopped_at_once_and_twice(place: Place) -> None:
     run = Watched(place, LONG)
     run.run.stop()
     run.run.stop()
-    run.thread.join(120)
+    run.thread.join(300)
     assert [one.kind for one in run.heard if one.kind in ("finished", "failed")] == []
     wait_until(lambda: place.workers() == [])
 
@@ -217,7 +217,7 @@ def test_the_recipe_says_how_many_threads(folders: DatasetFolders) -> None:
     (worker,) = place.workers()
     assert b"OMP_NUM_THREADS=2\0" in Path(f"/proc/{worker}/environ").read_bytes()
     run.run.stop()
-    run.thread.join(120)
+    run.thread.join(300)
 
 
 def test_a_worker_needs_no_folder_of_the_servers(
