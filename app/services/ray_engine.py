@@ -144,7 +144,8 @@ class RayRun:
         """A worker, once there is room for one; None if the run was stopped."""
         cpus, gpus = self._cluster.needs(self._recipe)
         with self._changing:
-            if self._stopped.done():
+            # Where the cluster has been left, Ray would start one of its own.
+            if self._stopped.done() or not ray.is_initialized():
                 return None
             # One thread trains, another one listens.
             wanted = {"num_cpus": cpus, "num_gpus": gpus, "max_concurrency": 2}
@@ -154,7 +155,6 @@ class RayRun:
     def _dismiss(self) -> None:
         with self._changing:
             worker, self._worker = self._worker, None
-        # Without a cluster, ray.kill would start one.
         if worker is not None and ray.is_initialized():
             ray.kill(worker)
 

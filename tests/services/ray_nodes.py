@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +27,7 @@ class Node:
             "TMPDIR": str(folder),
             "RAY_TMPDIR": str(folder),
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_AUTH_MODE": "disabled",
         }
         command = [
             *(str(Path(sys.executable).with_name("ray")), "start", *options),
@@ -46,7 +48,8 @@ class Node:
         """End all its processes at once, as when its machine loses power."""
         ending = [*self.workers(""), *processes("--pgroup", self.group)]
         for process in ending:
-            os.kill(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
         wait_until(lambda: not any(is_alive(process) for process in ending))
 
     def workers(self, name: str = "ray::RayWorker") -> list[int]:
