@@ -264,7 +264,7 @@ def test_what_no_node_has_is_refused(
 def test_a_lost_node_loses_no_finished_epoch(
     on_ray: Place, cluster: tuple[str, Node, Path], folders: DatasetFolders, tmp_path: Path
 ) -> None:
-    recipe = replace(SHORT, epochs=20, batch_size=16)
+    recipe = replace(SHORT, epochs=12, batch_size=16)
     store = RunStore(tmp_path / "runs.sqlite")
     trainer = Trainer(store, on_ray.engine, 2, lambda event: None)
     # The first node's only CPU is taken before the second node comes.
@@ -281,15 +281,15 @@ def test_a_lost_node_loses_no_finished_epoch(
     trainer.close()
     events = store.events(run)
     epochs = [event.facts["epoch"] for event in events if event.kind == "epoch"]
-    assert epochs == list(range(1, 21))
+    assert epochs == list(range(1, 13))
     again = [event.facts for event in events if "from_epoch" in event.facts]
     assert len(again) == 2
     assert again[1]["from_epoch"] > 1
     assert "The node that trained was lost" in again[1]["notice"]
     whole = Watched(Place(LocalEngine(folders, threads=1), None), recipe)
     assert whole.end().kind == "finished"
-    (content,) = (r.content for r in whole.heard if r.kind == "snapshot" and r.facts["epoch"] == 20)
-    assert store.snapshot(run, 20) == content
+    (content,) = (r.content for r in whole.heard if r.kind == "snapshot" and r.facts["epoch"] == 12)
+    assert store.snapshot(run, 12) == content
     store.close()
 
 
