@@ -10,6 +10,8 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
 from app.core.devices import choose_device
+from app.core.errors import InvalidSettings
+from app.services.engine import Engine
 from app.services.image_store import ImageStore
 from app.services.local_engine import LocalEngine
 from app.services.model_library import ModelLibrary
@@ -62,7 +64,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """The web application, with the settings of the environment unless others are given.
 
     Raises a ConvScopeError for settings that can't be used: a device that isn't there, a folder
-    that can't be written, weights that can't be read.
+    that can't be written, weights that can't be read, a cluster that can't be joined.
     """
     settings = settings or read_settings()
     device = choose_device(settings.device)
@@ -70,6 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     images = ImageStore(settings.data_dir / "images", settings.max_pixels)
     images.put(example_picture())
     warm_up(library)
+    engine = create_engine(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
@@ -80,7 +83,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         forget_gone_models(library, store)
         feed = RunFeed(store)
         feed.open()
-        engine = LocalEngine(settings.dataset_folders, settings.run_threads)
         swept = SweepStore(store)
         judge = partial(early_end, runs=store, sweeps=swept)
         trainer = Trainer(store, engine, settings.runs_at_once, feed.tell, judge)
@@ -98,6 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             sweeper=Sweeper(swept, trainer, settings.dataset_folders),
         )
         await run_in_threadpool(trainer.close)
+        engine.close()
         store.close()
         predictor.close()
 
@@ -132,6 +135,24 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")
     errors.install(app)
     return app
+
+
+def create_engine(settings: Settings) -> Engine:
+    """Where runs are trained. Raises InvalidSettings for a cluster that can't be joined."""
+    folders, threads = settings.dataset_folders, settings.run_threads
+    if settings.engine == "local":
+        return LocalEngine(folders, threads)
+    try:
+        # Ray takes half a second to import, and is no part of a plain installation.
+        from app.services.ray_engine import RayEngine
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise InvalidSettings(
+            "CONVSCOPE_ENGINE is 'ray', and the package ray isn't installed: "
+            "`pip install 'convscope[ray]'`, or leave the setting out to train on this machine."
+        ) from error
+    return RayEngine(settings.ray_address, folders, threads)
 
 
 def warm_up(library: ModelLibrary) -> None:

@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     run_threads: PositiveInt = 1
     resume_runs: bool = False
     snapshot_bytes: PositiveInt = 256 * 1024 * 1024
+    engine: Literal["local", "ray"] = "local"
+    ray_address: str = "auto"
 
     @property
     def dataset_folders(self) -> DatasetFolders:

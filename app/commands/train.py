@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
@@ -43,6 +44,10 @@ RECIPE_OPTIONS: dict[str, dict[str, Any]] = {
     "validation_share": {"type": float, "help": "the share of images held out for validation"},
     "seed": {"type": int, "help": "all chance follows from it"},
     "device": {"help": "auto, cpu, cuda or mps"},
+    "resources": {
+        "metavar": "JSON",
+        "help": 'threads, such as {"cpus": 2}; a server on a cluster takes "gpus", too',
+    },
 }
 
 
@@ -73,6 +78,8 @@ def run(options: argparse.Namespace) -> None:
     folders, folder = settings.dataset_folders, options.out or settings.data_dir / "models"
     state = _read_state(options, folder)
     recipe = state.recipe if state else read_recipe(options)
+    if "cpus" in recipe.resources:
+        torch.set_num_threads(int(recipe.resources["cpus"]))
     name = options.resume or options.name or recipe.network
     kept = _state_path(folder, name)
     way_on = f"{_command_to_resume(name, options)} goes on after the last epoch that was kept."
@@ -141,6 +148,8 @@ def read_recipe(options: argparse.Namespace, otherwise: Recipe | None = None) ->
     if options.recipe:
         values = Recipe.from_json(_read_file(options.recipe)).to_dict()
     given = {key: getattr(options, key) for key in RECIPE_OPTIONS}
+    if given["resources"] is not None:
+        given["resources"] = _read_json("resources", given["resources"])
     if given["augmentation"] is not None:
         given["augmentation"] = [_read_entry(entry) for entry in given["augmentation"]]
     return Recipe.from_dict(values | {key: v for key, v in given.items() if v is not None})
@@ -154,12 +163,14 @@ def _read_file(path: Path) -> str:
 
 
 def _read_entry(entry: str) -> Any:  # noqa: ANN401
-    if not entry.startswith("{"):
-        return entry
+    return _read_json("augmentation", entry) if entry.startswith("{") else entry
+
+
+def _read_json(key: str, text: str) -> Any:  # noqa: ANN401
     try:
-        return json.loads(entry)
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        raise BadRecipe(f"The augmentation {entry!r} is not JSON: {error}.") from error
+        raise BadRecipe(f"The {key} {text!r} is not JSON: {error}.") from error
 
 
 def _watch(events: Iterator[Event], kept: Path, console: Console) -> Finished:

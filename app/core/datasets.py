@@ -79,14 +79,23 @@ def load_split(name: str, part: Part, folders: DatasetFolders) -> Split:
 
     Raises UnknownDataset and DatasetUnavailable.
     """
+    path = keep_dataset(name, folders)
+    return read_optdigits(part) if path is None else read_split(path, part)
+
+
+def keep_dataset(name: str, folders: DatasetFolders) -> Path | None:
+    """The file of a data set, fetched if need be; None for the one that is always here.
+
+    Raises UnknownDataset and DatasetUnavailable.
+    """
     if name == BUNDLED.name:
-        return read_optdigits(part)
+        return None
     dataset = find_dataset(name, folders)
     if not _is_kept(name, folders):
         train, test = _FETCHED[name][1](folders.downloads, folders.kept)
         counted = replace(dataset, train_images=len(train), test_images=len(test))
         save_dataset(folders.kept, counted, train, test)
-    return read_split(folders.file(name), part)
+    return folders.file(name)
 
 
 def split_off(split: Split, share: float, seed: int) -> tuple[Split, Split]:

@@ -3,7 +3,9 @@
 A record is JSON and, for weights and states, the bytes of a safetensors file. No pickle.
 """
 
+import io
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any, BinaryIO
 
@@ -62,3 +64,36 @@ def read_record(stream: BinaryIO) -> Record | None:
         return None
     kind, said = json.loads(facts)
     return Record(kind, said, content)
+
+
+def encode_records(records: Iterable[Record]) -> bytes:
+    """Records behind one another, as ``write_record`` writes them."""
+    stream = io.BytesIO()
+    for record in records:
+        write_record(stream, record)
+    return stream.getvalue()
+
+
+def decode_records(content: bytes) -> Iterator[Record]:
+    """The opposite of ``encode_records``."""
+    stream = io.BytesIO(content)
+    while (record := read_record(stream)) is not None:
+        yield record
+
+
+def grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """An epoch, its snapshot and the state after it as one, each other record alone.
+
+    Who keeps a group whole or not at all never has an epoch that must be trained again.
+    """
+    group: list[Record] = []
+    for record in records:
+        if record.kind == "failed" and group:
+            yield group
+            group = []
+        group.append(record)
+        if group[0].kind != "epoch" or record.kind == "state":
+            yield group
+            group = []
+    if group:
+        yield group

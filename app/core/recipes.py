@@ -5,7 +5,7 @@ import math
 import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from torch import nn, optim
@@ -15,6 +15,8 @@ from app.core.errors import ConvScopeError
 from models.registry import list_networks
 
 Schedule = Callable[[float], float]
+# More than any machine has: whoever asks for that means something else.
+MOST_CPUS, MOST_GPUS = 1024, 64
 
 
 class BadRecipe(ConvScopeError):
@@ -41,7 +43,8 @@ class Recipe:
 
     ``learning_rate`` is the highest of the ``schedule``. ``augmentation`` lists entries such as
     {"name": "affine", "rotation": 10.0, "share": 0.5}, or names alone, for augmenting.py.
-    ``validation_share`` of the training images are held out, picked by ``seed``.
+    ``validation_share`` of the training images are held out, picked by ``seed``. ``resources`` are
+    "cpus", the number of threads, and "gpus"; the engine decides about those that aren't named.
     """
 
     network: str
@@ -57,9 +60,12 @@ class Recipe:
     validation_share: float = 0.1
     seed: int = 0
     device: str = "auto"
+    resources: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        faults = dict((*_faults_of_names(self), *_faults_of_numbers(self)))
+        faults = dict(
+            (*_faults_of_names(self), *_faults_of_numbers(self), *_faults_of_resources(self))
+        )
         try:
             with fault_of("augmentation"):
                 object.__setattr__(self, "augmentation", _as_entries(self.augmentation))
@@ -203,6 +209,33 @@ def _faults_of_numbers(recipe: Recipe) -> Iterator[tuple[str, str]]:
             yield key, f"{key} is a {'whole ' if whole else ''}number, not {_shown(value)}."
         elif not low <= value <= high:
             yield key, f"{key} lies between {low} and {high}, not at {_shown(value)}."
+
+
+def _faults_of_resources(recipe: Recipe) -> Iterator[tuple[str, str]]:
+    if said := _fault_of_resources(recipe.resources):
+        yield "resources", said
+
+
+def _fault_of_resources(resources: object) -> str | None:
+    if not isinstance(resources, dict):
+        return (
+            f'resources is an object such as {{"cpus": 2, "gpus": 0.5}}, not {_shown(resources)}.'
+        )
+    for key, value in resources.items():
+        if key not in ("cpus", "gpus"):
+            return f"resources has no key {_shown(key)}. Its keys are cpus and gpus."
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if key == "cpus" and not (number and value in range(1, MOST_CPUS + 1)):
+            return (
+                f"resources asks for {_shown(value)} cpus; that is a whole number of 1 to "
+                f"{MOST_CPUS}."
+            )
+        if key == "gpus" and not (number and (0 <= value < 1 or value in range(MOST_GPUS + 1))):
+            return (
+                f"resources asks for {_shown(value)} gpus; that is a fraction below 1, or a whole "
+                f"number of 0 to {MOST_GPUS}."
+            )
+    return None
 
 
 def _shown(value: object) -> str:

@@ -79,6 +79,20 @@ def find_tuning(
     return tuning
 
 
+def remembered_tunings(folder: Path) -> dict[str, str]:
+    """What ``folder`` remembers, for another folder: file names and their texts."""
+    return {path.name: path.read_text() for path in folder.glob(".tuning-*.json")}
+
+
+def remember_tunings(folder: Path, tunings: Mapping[str, str]) -> None:
+    """Have ``folder`` remember what another one did, unless it has its own or can't be written."""
+    if not os.access(folder, os.W_OK):
+        return
+    for name, text in tunings.items():
+        if not (folder / name).is_file():
+            write_atomically(folder / name, text.encode())
+
+
 def choose_tuning(network: nn.Module, inputs: Tensor, labels: Tensor) -> Tuning:
     """Time a few steps of each candidate in turn; anything but the default must be clearly faster.
 

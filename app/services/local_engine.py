@@ -7,42 +7,24 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, cast
 
 from app.core.dataset_files import DatasetFolders
 from app.core.event_log import Record, read_record, write_record
 from app.core.recipes import Recipe
+from app.services.engine import LiveRun
 from app.services.training_process import Order
 
 ROOT = Path(__file__).parent.parent.parent
+KILLED = (
+    "The training's process was killed, most likely because memory ran out. Try a smaller "
+    "batch_size."
+)
 _LAST_WORDS = 2000
 
 
-class LiveRun(Protocol):
-    """A training under way."""
-
-    def events(self) -> Iterator[Record]:
-        """What it reports, until it ends; the last record is "finished" or "failed"."""
-
-    def pause(self) -> None:
-        """Hold it after the batch that it is at; it reports "paused"."""
-
-    def resume(self) -> None:
-        """Let it go on; it reports "running"."""
-
-    def stop(self) -> None:
-        """End it now; its events end."""
-
-
-class Engine(Protocol):
-    """Where trainings run."""
-
-    def launch(self, recipe: Recipe, state: bytes | None = None) -> LiveRun:
-        """Begin a training, or go on from a state that one of its events held."""
-
-
 class LocalEngine:
-    """Trains in spawned processes, each with so many threads."""
+    """Trains in spawned processes, each with so many threads unless its recipe says how many."""
 
     def __init__(self, folders: DatasetFolders, threads: int) -> None:
         self._folders = folders
@@ -50,7 +32,11 @@ class LocalEngine:
 
     def launch(self, recipe: Recipe, state: bytes | None = None) -> LiveRun:
         """Begin a training, or go on from a state."""
-        return LocalRun(Order(recipe, self._folders, self._threads, state))
+        threads = recipe.resources.get("cpus", self._threads)
+        return LocalRun(Order(recipe, self._folders, int(threads), state))
+
+    def close(self) -> None:
+        """Nothing is held between runs."""
 
 
 class LocalRun:
@@ -106,10 +92,7 @@ class LocalRun:
 
     def _explain(self, code: int) -> str:
         if code == -signal.SIGKILL:
-            return (
-                "The training's process was killed, most likely because memory ran out. Try a "
-                "smaller batch_size."
-            )
+            return KILLED
         self._errors.seek(0)
         words = self._errors.read().decode(errors="replace").strip()[-_LAST_WORDS:]
         last = words.rpartition("\n")[2] or "it said nothing"

@@ -1,14 +1,14 @@
 """Trains runs one after another, or several at once, and writes down what they report."""
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from threading import Condition, Thread, Timer
 
 from app.core.errors import QueueFull, RunConflict, StorageUnavailable
-from app.core.event_log import Record
+from app.core.event_log import Record, grouped
 from app.core.recipes import Recipe
-from app.services.local_engine import Engine, LiveRun
+from app.services.engine import Engine, LiveRun
 from app.services.run_store import LoggedEvent, Run, RunStore
 
 STOP_SECONDS = 10
@@ -205,7 +205,7 @@ class Trainer:
         end: Record | None = None
         reports = live.events()
         try:
-            for records in _grouped(reports):
+            for records in grouped(reports):
                 end = self._write(run, records) or end
         except StorageUnavailable as error:
             live.stop()
@@ -226,7 +226,7 @@ class Trainer:
             return record
         if record.kind in ("paused", "running"):
             with self._changed:
-                self._note_state(run, record.kind)
+                self._note_state(run, record.kind, **record.facts)
                 self._changed.notify_all()
             return None
         for event in self._store.note(run, *records):
@@ -274,18 +274,3 @@ class Trainer:
 
     def _note_state(self, run: str, state: str, **facts: object) -> None:
         self._listener(self._store.note_state(run, state, **facts))
-
-
-def _grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """An epoch, its snapshot and the state after it as one, each other record alone.
-
-    An epoch that is logged is then one that needn't be trained again, whenever the server ends.
-    """
-    group: list[Record] = []
-    for record in records:
-        group.append(record)
-        if group[0].kind != "epoch" or record.kind == "state":
-            yield group
-            group = []
-    if group:
-        yield group

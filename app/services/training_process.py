@@ -6,30 +6,16 @@ its server stopped it or is no more, it ends too.
 
 import os
 import sys
-import time
-from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Thread
 from typing import BinaryIO
 
-import torch
-
 from app.core.dataset_files import DatasetFolders
-from app.core.errors import ConvScopeError
-from app.core.event_log import Record, read_record, record_of, write_record
-from app.core.events import BatchDone, Event
+from app.core.event_log import Record, read_record, write_record
 from app.core.recipes import Recipe
-from app.core.states import decode_state
-from app.core.training import train
-
-# A viewer sees no more batches than this anyway.
-SECONDS_BETWEEN_BATCHES = 0.25
-# The shares of the first epoch after which there is a snapshot: most is learnt at its start.
-EARLY = (0.0, 1 / 16, 1 / 8, 1 / 4, 1 / 2)
-# So that predictions go first.
-NICE = 15
+from app.services.training_reports import Gate, report
 
 
 @dataclass(frozen=True)
@@ -60,49 +46,23 @@ class Order:
         )
 
 
-class Gate:
-    """Holds the training while it is paused."""
-
-    def __init__(self, commands: BinaryIO) -> None:
-        self._changed = Condition()
-        self._paused = False
-        Thread(target=self._listen, args=(commands,), daemon=True).start()
-
-    def pass_through(self, out: BinaryIO) -> None:
-        """Return at once, or when the training is resumed; the waiting is reported."""
-        with self._changed:
-            if not self._paused:
-                return
-            write_record(out, Record("paused", {}))
-            self._changed.wait_for(lambda: not self._paused)
-        write_record(out, Record("running", {}))
-
-    def _listen(self, commands: BinaryIO) -> None:
-        for line in commands:
-            with self._changed:
-                self._paused = line.strip() == b"pause"
-                self._changed.notify_all()
-        os._exit(0)  # Whatever the training is at: nobody is there to hear of it.
-
-
 def main() -> None:
     """Train as the order on standard input says."""
     commands, out = sys.stdin.buffer, _take_output()
     record = read_record(commands)
     if record is None:
         return
-    order = Order.from_record(record)
-    os.nice(NICE)
     _be_the_first_to_go()
-    torch.set_num_threads(order.threads)
-    gate = Gate(commands)
-    state = None if order.state is None else decode_state(order.state)
-    try:
-        for event in _thinned(train(order.recipe, order.folders, state, EARLY)):
-            write_record(out, record_of(event))
-            gate.pass_through(out)
-    except ConvScopeError as error:
-        write_record(out, Record("failed", {"error": str(error)}))
+    order, gate = Order.from_record(record), Gate()
+    Thread(target=_listen, args=(commands, gate), daemon=True).start()
+    for said in report(order.recipe, order.folders, order.threads, order.state, gate):
+        write_record(out, said)
+
+
+def _listen(commands: BinaryIO, gate: Gate) -> None:
+    for line in commands:
+        gate.set(paused=line.strip() == b"pause")
+    os._exit(0)  # Whatever the training is at: nobody is there to hear of it.
 
 
 def _be_the_first_to_go() -> None:
@@ -116,21 +76,6 @@ def _take_output() -> BinaryIO:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return out
-
-
-def _thinned(events: Iterator[Event]) -> Iterator[Event]:
-    """All events, but of the batches only one now and then, with the mean loss of those between."""
-    losses: list[float] = []
-    told = 0.0
-    for event in events:
-        if not isinstance(event, BatchDone):
-            yield event
-            continue
-        losses.append(event.loss)
-        if time.monotonic() - told >= SECONDS_BETWEEN_BATCHES or event.batch == event.batches:
-            mean = sum(losses) / len(losses)
-            yield replace(event, loss=mean)
-            losses, told = [], time.monotonic()
 
 
 if __name__ == "__main__":

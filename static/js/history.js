@@ -23,6 +23,7 @@
  * @property {string} state
  * @property {string | null} error
  * @property {string | null} reason why it was cancelled, where nobody asked for it
+ * @property {string | null} notice what is waited for, or has happened, while it runs
  * @property {{training_images: number} | null} started
  * @property {{epoch: number, batch: number, batches: number, progress: number} | null} batch the newest
  * @property {number | null} rate images per second, smoothed
@@ -43,6 +44,7 @@ export const emptyHistory = () => ({
   state: "queued",
   error: null,
   reason: null,
+  notice: null,
   started: null,
   batch: null,
   rate: null,
@@ -80,6 +82,7 @@ function takeState(history, state, facts) {
   history.state = state;
   history.error = facts.error ?? null;
   history.reason = facts.reason ?? null;
+  history.notice = facts.notice ?? null;
   if (facts.from_epoch === undefined) return;
   // What a broken attempt did beyond its last finished epoch is done again.
   history.epochs = history.epochs.filter(({ epoch }) => epoch <= facts.from_epoch);

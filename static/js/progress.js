@@ -20,7 +20,7 @@ export function describe(history, epochs) {
     case "queued":
       return "Waiting for its turn.";
     case "running":
-      return history.started ? "Training." : "Starting: the images are being loaded.";
+      return history.started ? "Training." : (history.notice ?? "Starting: the images are being loaded.");
     case "paused":
       return "Paused. Resume goes on with the next batch.";
     case "finished":

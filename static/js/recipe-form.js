@@ -6,6 +6,9 @@ const recipes = JSON.parse(document.getElementById("recipes")?.textContent ?? "{
 const refusal = /** @type {HTMLElement} */ (document.getElementById("refusal"));
 const preview = /** @type {HTMLAnchorElement} */ (document.getElementById("preview"));
 
+/** The fields that hold JSON, and what they mean when they are empty. */
+const JSON_FIELDS = /** @type {Record<string, string>} */ ({ augmentation: "[]", resources: "{}" });
+
 export class RecipeForm {
   /** The fields of a recipe. @type {string[]} */
   names = Object.keys(recipes.defaults);
@@ -115,9 +118,9 @@ export class RecipeForm {
   #value(name) {
     const { type, value: text } = this.field(name);
     if (type === "number") return text === "" ? text : Number(text);
-    if (name !== "augmentation") return text;
+    if (!(name in JSON_FIELDS)) return text;
     try {
-      return JSON.parse(text || "[]");
+      return JSON.parse(text || JSON_FIELDS[name]);
     } catch {
       return text;
     }

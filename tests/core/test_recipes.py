@@ -27,7 +27,7 @@ def test_all_keys_but_two_have_defaults() -> None:
     assert list(recipe.to_dict()) == [
         *("network", "dataset", "epochs", "batch_size", "optimizer", "learning_rate"),
         *("schedule", "weight_decay", "label_smoothing", "augmentation", "validation_share"),
-        *("seed", "device"),
+        *("seed", "device", "resources"),
     ]
 
 
@@ -57,6 +57,16 @@ def test_the_recipe_in_a_model_card_is_found() -> None:
         ({"augmentation": "affine"}, "augmentation"),
         ({"augmentation": [3]}, "augmentation"),
         ({"momentum": 0.9}, "momentum"),
+        ({"resources": 3}, "resources is an object"),
+        ({"resources": {"tpus": 1}}, "no key 'tpus'"),
+        ({"resources": {"cpus": 0}}, "0 cpus; that is a whole number of 1 to"),
+        ({"resources": {"cpus": 1.5}}, "1.5 cpus"),
+        ({"resources": {"cpus": True}}, "True cpus"),
+        ({"resources": {"cpus": "2"}}, "'2' cpus"),
+        ({"resources": {"gpus": -1}}, "-1 gpus; that is a fraction below 1, or a whole number"),
+        ({"resources": {"gpus": 1.5}}, "1.5 gpus"),
+        ({"resources": {"gpus": float("nan")}}, "nan gpus"),
+        ({"resources": {"gpus": None}}, "None gpus"),
     ],
 )
 def test_bad_values_are_refused_in_words(changes: dict[str, Any], words: str) -> None:
@@ -79,6 +89,18 @@ def test_a_bad_augmentation_is_refused_at_once() -> None:
 def test_a_name_alone_is_an_entry() -> None:
     recipe = Recipe.from_dict({**FULL.to_dict(), "augmentation": ["affine", {"name": "blur"}]})
     assert recipe.augmentation == ({"name": "affine"}, {"name": "blur"})
+
+
+@pytest.mark.parametrize("resources", [{}, {"cpus": 2}, {"gpus": 0.25}, {"cpus": 1, "gpus": 4}])
+def test_a_recipe_may_ask_for_resources(resources: dict[str, float]) -> None:
+    recipe = Recipe.from_dict({**FULL.to_dict(), "resources": resources})
+    assert Recipe.from_json(recipe.to_json()).resources == resources
+
+
+def test_a_recipe_from_before_resources_is_the_same_recipe() -> None:
+    old = FULL.to_dict()
+    del old["resources"]
+    assert Recipe.from_dict(old) == FULL
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", "null", '{"network": "digits"}', '{"recipe": 3}'])

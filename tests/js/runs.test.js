@@ -28,6 +28,15 @@ test("what comes again after a reconnection changes nothing", () => {
   assert.deepEqual(once.batches, [{ at: 0.5, value: 1 }]);
 });
 
+test("what a run waits for, or has lost, is said until it trains", () => {
+  const lost = ["running", { from_epoch: 1, notice: "The node was lost." }];
+  const events = /** @type {[string, any][]} */ ([["running", { from_epoch: 0 }], ["started", { training_images: 9 }], ["epoch", epoch(1)], lost]);
+  assert.equal(describe(historyOf(events), 4), "The node was lost.");
+  const again = historyOf([...events, ["started", { training_images: 9 }]]);
+  assert.equal(describe(again, 4), "Training.");
+  assert.equal(again.epochs.length, 1);
+});
+
 test("a run that goes on from an epoch drops what the broken attempt did beyond it", () => {
   const history = historyOf([
     ["running", { from_epoch: 0 }],
