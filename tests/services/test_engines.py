@@ -31,6 +31,7 @@ from app.services.ray_engine import RayEngine
 from app.services.ray_worker import RayWorker
 from app.services.run_store import RunStore
 from app.services.trainer import Trainer
+from app.services.training_reports import EARLY
 from app.settings import Settings
 from tests.services.ray_nodes import ROOT, Node, start_head, wait_until
 
@@ -118,7 +119,7 @@ def expected(folders: DatasetFolders) -> list[Record]:
     """What training says by itself, in this process and with one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    records = [record_of(event) for event in train(SHORT, folders)]
+    records = [record_of(event) for event in train(SHORT, folders, early=EARLY)]
     torch.set_num_threads(threads)
     return records
 
@@ -135,7 +136,7 @@ def test_it_reports_what_training_does_to_the_same_bits(
     run = Watched(place, SHORT)
     assert run.end().kind == "finished"
     assert run.kinds() == [
-        *("started", "snapshot"),
+        *("started", *len(EARLY) * ["snapshot"]),
         *("epoch", "snapshot", "state"),
         *("epoch", "snapshot", "state"),
         "finished",
@@ -149,7 +150,7 @@ def test_it_goes_on_from_a_state(place: Place, expected: list[Record]) -> None:
     state = next(one.content for one in expected if one.kind == "state")
     run = Watched(place, SHORT, state)
     assert run.end().kind == "finished"
-    assert weights(run.heard) == weights(expected)[2:]
+    assert weights(run.heard) == weights(expected)[len(EARLY) + 1 :]
 
 
 def test_it_holds_goes_on_and_stops(place: Place) -> None:
@@ -208,7 +209,7 @@ def save_own(name: str, folder: Path) -> Path:
 def test_a_data_set_of_the_users_own_is_there(place: Place, folders: DatasetFolders) -> None:
     name = "own-local" if place.node is None else "own-ray"
     save_own(name, folders.kept)
-    run = Watched(place, replace(SHORT, dataset=name, epochs=1))
+    run = Watched(place, replace(SHORT, dataset=name, epochs=1, batch_size=16))
     assert run.end().kind == "finished", run.end().facts
     started = next(one for one in run.heard if one.kind == "started")
     assert started.facts["training_images"] == 36
@@ -228,7 +229,7 @@ def test_a_worker_needs_no_folder_of_the_servers(
 ) -> None:
     content = np.fromfile(save_own("gone", tmp_path), np.uint8)
     shutil.rmtree(tmp_path)
-    recipe = replace(SHORT, dataset="gone", epochs=1).to_dict()
+    recipe = replace(SHORT, dataset="gone", epochs=1, batch_size=16).to_dict()
     facts = {"recipe": recipe, "threads": 1, "version": current_version(), "tunings": {}}
     order = encode_records([Record("order", facts)])
     worker: Any = ray.remote(RayWorker).remote(False)

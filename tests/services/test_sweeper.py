@@ -13,7 +13,8 @@ from app.core.errors import ConvScopeError, RunConflict
 from app.core.event_log import Record
 from app.core.recipes import Recipe
 from app.core.sweeping import SweepPlan
-from app.services.local_engine import Engine, LocalEngine
+from app.services.engine import Engine
+from app.services.local_engine import LocalEngine
 from app.services.run_store import LoggedEvent, Run, RunStore
 from app.services.sweep_store import SweepStore
 from app.services.sweeper import Sweeper, early_end
@@ -61,6 +62,9 @@ class Scripted:
 class ScriptedEngine:
     def launch(self, recipe: Recipe, state: bytes | None = None) -> Scripted:
         return Scripted(recipe)
+
+    def close(self) -> None:
+        pass
 
 
 class House:
