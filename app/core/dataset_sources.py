@@ -4,6 +4,8 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import torch
 from torch.nn import functional
@@ -16,6 +18,8 @@ FASHION = (
     *("t-shirt", "trouser", "pullover", "dress", "coat"),
     *("sandal", "shirt", "sneaker", "bag", "ankle boot"),
 )
+# A host that takes longer is taken for one that isn't there.
+HOST_SECONDS = 5
 # Reads both parts from a torchvision root, downloading them into it where it is told to.
 _Read = Callable[[Path, bool], tuple[Split, Split]]
 
@@ -70,11 +74,39 @@ def _fetch(title: str, read: _Read, downloads: Path, kept: Path) -> tuple[Split,
         with tempfile.TemporaryDirectory(dir=kept, prefix=".download-") as folder:
             return read(Path(folder), True)
     except (OSError, RuntimeError) as error:
-        raise DatasetUnavailable(
-            f"{title} is not in {downloads} and could not be downloaded. Connect this machine to "
-            f"the internet, or set CONVSCOPE_DATASETS_DIR to a folder that holds it in "
-            f'torchvision\'s layout, or use "optdigits", which needs no download.'
-        ) from error
+        raise _unavailable(title, downloads) from error
+
+
+def _unavailable(title: str, downloads: Path) -> DatasetUnavailable:
+    return DatasetUnavailable(
+        f"{title} is not in {downloads} and could not be downloaded. Connect this machine to the "
+        f"internet, or set CONVSCOPE_DATASETS_DIR to a folder that holds it in torchvision's "
+        f'layout, or use "optdigits", which needs no download.'
+    )
+
+
+def check_hosts(title: str, loader: str, downloads: Path) -> None:
+    """Raise DatasetUnavailable where ``downloads`` has nothing of a data set of torchvision's and
+    none of its hosts answers."""
+    declare_torchvision_operators()
+    from torchvision import datasets
+
+    load = getattr(datasets, loader)
+    if (downloads / getattr(load, "base_folder", loader)).is_dir():
+        return
+    hosts = getattr(load, "mirrors", None) or [load.url]
+    if not any(_answers(host) for host in hosts):
+        raise _unavailable(title, downloads)
+
+
+def _answers(address: str) -> bool:
+    try:
+        urlopen(Request(address, method="HEAD"), timeout=HOST_SECONDS).close()
+    except HTTPError:
+        return True  # It answers, whatever it thinks of this address.
+    except OSError:
+        return False
+    return True
 
 
 def read_optdigits(part: Part) -> Split:

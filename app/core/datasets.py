@@ -18,6 +18,7 @@ from app.core.dataset_files import (
 )
 from app.core.dataset_sources import (
     FASHION,
+    check_hosts,
     fetch_cifar10,
     fetch_fashion_mnist,
     fetch_mnist,
@@ -43,6 +44,8 @@ _FETCHED: dict[str, tuple[Dataset, Fetch]] = {
         (Dataset("cifar10", "CIFAR-10", OBJECTS, (3, 32, 32)), fetch_cifar10),
     )
 }
+# By what torchvision calls them.
+_LOADERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR10"}
 
 
 def list_datasets(folders: DatasetFolders) -> list[Dataset]:
@@ -96,6 +99,16 @@ def keep_dataset(name: str, folders: DatasetFolders) -> Path | None:
         counted = replace(dataset, train_images=len(train), test_images=len(test))
         save_dataset(folders.kept, counted, train, test)
     return folders.file(name)
+
+
+def check_within_reach(name: str, folders: DatasetFolders) -> None:
+    """Raise DatasetUnavailable for a data set that is neither here nor at a host that answers.
+
+    Raises UnknownDataset, too.
+    """
+    dataset = find_dataset(name, folders)
+    if name in _LOADERS and not _is_kept(name, folders):
+        check_hosts(dataset.title, _LOADERS[name], folders.downloads)
 
 
 def split_off(split: Split, share: float, seed: int) -> tuple[Split, Split]:

@@ -1,5 +1,6 @@
 """How good a model is: accuracy, loss, and which class is taken for which."""
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,8 @@ from models.registry import ModelCard
 
 # Of equal width, as Guo et al. have them.
 BINS = 15
+# Images at a time, and numbers of their inputs: of larger inputs there are fewer.
+BATCH, BATCH_NUMBERS = 500, 500 * 200 * 200
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,12 @@ def to_input(images: Tensor, card: ModelCard) -> Tensor:
 
 
 @torch.inference_mode()
-def compute_logits(
-    network: nn.Module, images: Tensor, card: ModelCard, batch_size: int = 500
-) -> Tensor:
+def compute_logits(network: nn.Module, images: Tensor, card: ModelCard) -> Tensor:
     """The logits (n, classes) of uint8 images (n, channels, height, width), in evaluation mode."""
     network.eval()
     device = next(network.parameters()).device
-    batches = torch.split(images, batch_size)
+    size = max(1, min(BATCH, BATCH_NUMBERS // math.prod(card.input_shape)))
+    batches = torch.split(images, size)
     return torch.cat([network(to_input(batch.to(device) / 255, card)).cpu() for batch in batches])
 
 

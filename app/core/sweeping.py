@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from app.core.dataset_files import DatasetFolders
+from app.core.datasets import check_within_reach
 from app.core.errors import ConvScopeError
 from app.core.recipes import Recipe, fault_of
 from app.core.training import check_recipe
@@ -132,12 +133,15 @@ class SweepPlan:
         return [_with(self.recipe, values) for values in self._combinations()]
 
     def check(self, folders: DatasetFolders) -> list[Recipe]:
-        """The recipes, none of which ``check_recipe`` refuses. Raises what it raises, and names
-        the combination."""
+        """The recipes, none of which ``check_recipe`` refuses, on data sets within reach. Raises
+        what it raises, and names the combination."""
         recipes = self.recipes()
         for recipe in recipes:
             with _named({name: getattr(recipe, name) for name in self.fields}):
                 check_recipe(recipe, folders)
+        for name in dict.fromkeys(recipe.dataset for recipe in recipes):
+            with _named({"dataset": name} if "dataset" in self.fields else {}), fault_of("dataset"):
+                check_within_reach(name, folders)
         return recipes
 
     def _combinations(self) -> Iterator[dict[str, Any]]:

@@ -11,8 +11,9 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
+from app.core.datasets import check_within_reach
 from app.core.events import EpochDone
-from app.core.recipes import Recipe
+from app.core.recipes import Recipe, fault_of
 from app.core.training import check_recipe
 from app.services.model_maker import make_model
 from app.services.run_store import RunStore
@@ -26,7 +27,9 @@ router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
 RunId = Annotated[str, Path(description="A run's id.", openapi_examples=RUN)]
 
 
-@router.post("", summary="Train a network", status_code=202, responses=problems(413, 422, 429, 507))
+@router.post(
+    "", summary="Train a network", status_code=202, responses=problems(413, 422, 429, 503, 507)
+)
 async def launch(
     trainer: TrainerDep,
     settings: SettingsDep,
@@ -42,6 +45,8 @@ async def launch(
     def start() -> RunAnswer:
         wanted = Recipe.from_dict(recipe)
         check_recipe(wanted, settings.dataset_folders)
+        with fault_of("dataset"):
+            check_within_reach(wanted.dataset, settings.dataset_folders)
         return RunAnswer.model_validate(trainer.launch(wanted, name or wanted.network))
 
     run = await run_in_threadpool(start)

@@ -20,7 +20,7 @@ SweepId = Annotated[str, Path(description="A sweep's id.", openapi_examples=SWEE
     name="launch_sweep",
     summary="Sweep over recipes",
     status_code=202,
-    responses=problems(413, 422, 429, 507),
+    responses=problems(413, 422, 429, 503, 507),
 )
 async def launch(
     sweeper: SweeperDep,

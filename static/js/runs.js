@@ -104,14 +104,18 @@ async function attempt(ask_) {
   }
 }
 
+/** @returns {Promise<HTMLElement[]>} all lines as they are now; none where they can't be had */
+async function freshLines() {
+  const response = await attempt(() => request(location.pathname, { headers: { "HX-Request": "true" } }));
+  const fresh = document.createElement("ul");
+  if (response) fresh.innerHTML = await response.text();
+  return /** @type {HTMLElement[]} */ ([...fresh.children]);
+}
+
 /** Take over what has changed; a line keeps its place, and the focus that may be in it. */
 async function hearNews() {
-  const response = await attempt(() => request(location.pathname, { headers: { "HX-Request": "true" } }));
-  if (!response) return;
-  const fresh = document.createElement("ul");
-  fresh.innerHTML = await response.text();
   const known = new Set(lines().map((line) => line.id));
-  for (const line of /** @type {HTMLElement[]} */ ([...fresh.children].reverse())) {
+  for (const line of (await freshLines()).reverse()) {
     if (!known.has(line.id)) list.prepend(line);
     else renew(/** @type {HTMLElement} */ (document.getElementById(line.id)), line);
   }
@@ -141,6 +145,21 @@ async function wait() {
 }
 
 /** @param {HTMLElement} line */
+async function rename(line) {
+  const input = /** @type {HTMLInputElement} */ (document.querySelector("#rename input"));
+  input.value = line.dataset.name ?? "";
+  if (!(await ask("rename", line.dataset.name))) return;
+  const address = `${list.dataset.api}/${line.dataset.run}?${new URLSearchParams({ name: input.value })}`;
+  if (!(await attempt(() => request(address, { method: "PATCH" })))) return;
+  const fresh = (await freshLines()).find((one) => one.id === line.id);
+  if (!fresh) return;
+  line.replaceWith(fresh);
+  show();
+  if (view.compare.includes(line.dataset.run ?? "")) await compare();
+  /** @type {HTMLElement | null} */ (fresh.querySelector("[data-rename]"))?.focus();
+}
+
+/** @param {HTMLElement} line */
 async function remove(line) {
   if (!(await ask("delete", line.dataset.name))) return;
   const run = line.dataset.run ?? "";
@@ -154,9 +173,9 @@ list.addEventListener("change", (event) => {
   look({ compare: checked ? [...view.compare, value] : view.compare.filter((one) => one !== value) });
 });
 list.addEventListener("click", (event) => {
-  const button = event.target instanceof HTMLElement && event.target.closest("[data-delete]");
+  const button = event.target instanceof HTMLElement && event.target.closest("[data-delete], [data-rename]");
   const line = button && /** @type {HTMLElement} */ (button.closest("[data-run]"));
-  if (line) void remove(line);
+  if (line) void (button.hasAttribute("data-delete") ? remove(line) : rename(line));
 });
 filter.addEventListener("input", () => look({ query: query.value, state: state.value }));
 filter.addEventListener("submit", (event) => event.preventDefault());

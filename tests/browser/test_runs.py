@@ -274,8 +274,14 @@ def test_the_list_is_searched_compared_and_emptied(open_page: OpenPage, runs: ht
     expect(again.locator("#compare-chart .u-legend .u-label")).to_have_count(3)
     expect(again.locator("#filter").get_by_label("Find")).to_have_value("list")
     assert painted(again, "#compare-chart") > 50
-    page.get_by_role("button", name="Delete list one").click()
+    page.get_by_role("button", name="Rename list two").click()
     dialog = page.get_by_role("dialog")
+    dialog.get_by_role("textbox", name="Name").fill("list <two>")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Rename list <two>")).to_be_focused()
+    expect(page.get_by_role("link", name="list <two>")).to_be_visible()
+    assert runs.get(f"/runs/{ids[1]}").json()["name"] == "list <two>"
+    page.get_by_role("button", name="Delete list one").click()
     expect(dialog).to_contain_text("Delete list one?")
     dialog.get_by_role("button", name="Keep it").click()
     expect(lines).to_have_count(3)

@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from app.core.dataset_files import DatasetFolders
-from app.core.datasets import find_dataset, load_split
+from app.core.datasets import check_within_reach, find_dataset, load_split
 from app.core.errors import DatasetUnavailable
 from app.core.torchvision_operators import declare_torchvision_operators
+from tests.conftest import free_port
 
 declare_torchvision_operators()
 MNIST = pytest.importorskip("torchvision.datasets").MNIST
@@ -107,6 +108,19 @@ def test_a_broken_download_leaves_nothing_and_can_be_tried_again(
 def test_a_damaged_file_is_not_taken(host: Host, folders: DatasetFolders) -> None:
     host.files["train-images-idx3-ubyte.gz"] = idx(images("t10k"))
     refused(folders)
+
+
+def test_what_is_within_reach_is_told_without_a_download(
+    host: Host, folders: DatasetFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_within_reach("mnist", folders)
+    assert host.asked == []
+    monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{free_port()}/mnist/"])
+    with pytest.raises(DatasetUnavailable, match=r"could not be downloaded\. Connect"):
+        check_within_reach("mnist", folders)
+    check_within_reach("optdigits", folders)
+    (folders.downloads / "MNIST").mkdir(parents=True)
+    check_within_reach("mnist", folders)
 
 
 def refused(folders: DatasetFolders) -> None:

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load
 
 from models.registry import create_network
-from tests.conftest import start_server, stop, wait_until_up
+from tests.conftest import free_port, start_server, stop, wait_until_up
 from tests.web.conftest import Refused
 
 SHORT = {"network": "simple-cnn", "dataset": "optdigits", "epochs": 3, "batch_size": 64}
@@ -296,3 +296,21 @@ def history(api: httpx.Client, run: str) -> list[Event]:
 def children(process: int) -> list[int]:
     threads = Path(f"/proc/{process}/task").glob("*/children")
     return [int(one) for thread in threads for one in thread.read_text().split()]
+
+
+def test_a_data_set_out_of_reach_is_refused_with_three_ways_out(tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}"
+    away = {"http_proxy": nobody, "https_proxy": nobody, "CONVSCOPE_DATASETS_DIR": str(tmp_path)}
+    process, address = start_server(tmp_path / "data", None, **away)
+    wait_until_up(address, process)
+    with httpx.Client(base_url=f"{address}/api/v1", timeout=60) as client:
+        problem = client.post("/runs", json={**SHORT, "dataset": "mnist"}).json()
+        assert problem["status"] == 503
+        for way in ("internet", "CONVSCOPE_DATASETS_DIR", "optdigits"):
+            assert way in problem["detail"]
+        assert problem["errors"] == [{"field": "dataset", "message": problem["detail"]}]
+        plan = {"recipe": SHORT, "search": "grid", "fields": {"dataset": ["optdigits", "mnist"]}}
+        problem = client.post("/sweeps", json=plan).json()
+        assert [fault["field"] for fault in problem["errors"]] == ["fields.dataset"]
+        assert client.get("/runs").json() == []
+    stop(process)
