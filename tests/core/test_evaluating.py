@@ -6,6 +6,7 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss
 from torch import nn
 
+from app.core import evaluating
 from app.core.cards import evaluation_of, with_test
 from app.core.dataset_files import Split
 from app.core.errors import NotEvaluated
@@ -60,11 +61,14 @@ def test_images_of_another_size_are_brought_to_the_network_s() -> None:
     torch.testing.assert_close(resized, wanted[:, None] + wanted[None])
 
 
-def test_batches_make_no_difference_and_the_network_is_in_evaluation_mode() -> None:
+def test_batches_make_no_difference_and_the_network_is_in_evaluation_mode(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(16, 3)).train()
     images = torch.randint(0, 256, (10, 1, 4, 4), dtype=torch.uint8)
     together = compute_logits(network, images, PLAIN)
-    torch.testing.assert_close(compute_logits(network, images, PLAIN, batch_size=3), together)
+    monkeypatch.setattr(evaluating, "BATCH_NUMBERS", 3 * images[0].numel())
+    torch.testing.assert_close(compute_logits(network, images, PLAIN), together)
     torch.testing.assert_close(together, network[2](images.flatten(1) / 255).detach())
 
 
