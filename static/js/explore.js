@@ -38,14 +38,14 @@ const pictures = new Map();
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let keeping;
 
-const queue = new Newest(async () => {
+const queue = new Newest(async (_, signal) => {
   if (pad.empty) return;
   const slow = setTimeout(() => (shown.busy = true), SLOW_MS);
   try {
-    await trace();
+    await trace(signal);
     say("");
   } catch (error) {
-    refuse(error);
+    if (!signal.aborted) refuse(error);
   }
   clearTimeout(slow);
   shown.busy = false;
@@ -54,7 +54,8 @@ const queue = new Newest(async () => {
 /** How often the drawing has changed. */
 let version = 0;
 
-async function trace() {
+/** @param {AbortSignal} signal */
+async function trace(signal) {
   const traced = version;
   const body = pad.image ? pictures.get(pad.image) : pad.bytes;
   const target = `/api/v1/trace?model=${encodeURIComponent(view.model)}&steps=true${shown.query(view)}`;
@@ -62,6 +63,7 @@ async function trace() {
     method: "POST",
     headers: { "Content-Type": pad.image ? "image/png" : "application/octet-stream" },
     body: /** @type {BodyInit} */ (body),
+    signal,
   });
   const answer = await response.arrayBuffer();
   // In a task of its own, when the next request is under way.
@@ -128,6 +130,7 @@ function drawn(done, changed) {
     return;
   }
   if (changed) queue.push(true);
+  if (done) queue.hurry();
   if (done) keeping = setTimeout(() => void keep().catch(refuse), KEEP_AFTER_MS);
 }
 

@@ -7,8 +7,9 @@ export class Newest {
   /** @type {Item | undefined} */
   #waiting;
   #busy = false;
+  #giveUp = new AbortController();
 
-  /** @param {(item: Item) => Promise<void>} work must not throw */
+  /** @param {(item: Item, signal: AbortSignal) => Promise<void>} work must not throw */
   constructor(work) {
     this.work = work;
   }
@@ -17,6 +18,11 @@ export class Newest {
   push(item) {
     this.#waiting = item;
     if (!this.#busy) void this.#drain();
+  }
+
+  /** What waits goes now; what is under way is given up for it. */
+  hurry() {
+    if (this.#waiting !== undefined) this.#giveUp.abort();
   }
 
   /** Forget what waits. */
@@ -30,7 +36,8 @@ export class Newest {
       while (this.#waiting !== undefined) {
         const item = this.#waiting;
         this.#waiting = undefined;
-        await this.work(item);
+        this.#giveUp = new AbortController();
+        await this.work(item, this.#giveUp.signal);
       }
     } finally {
       this.#busy = false;

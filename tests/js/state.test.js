@@ -38,6 +38,28 @@ test("of those that wait only the newest is worked on, one at a time", async () 
   assert.deepEqual(done, [1, 4]);
 });
 
+test("what waits goes at once where it is hurried, and what is under way is given up", async () => {
+  /** @type {[number, boolean][]} */
+  const done = [];
+  const queue = new Newest(async (/** @type {number} */ item, signal) => {
+    await new Promise((resolve) => {
+      const timer = setTimeout(resolve, item === 1 ? 60_000 : 1);
+      signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        resolve(null);
+      });
+    });
+    done.push([item, signal.aborted]);
+  });
+  queue.push(1);
+  queue.hurry(); // nothing waits: it goes on
+  assert.deepEqual(done, []);
+  queue.push(2);
+  queue.hurry();
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.deepEqual(done, [[1, true], [2, false]]);
+});
+
 test("each pixel has the colour of the number below it", () => {
   const pixels = new Uint32Array(5 * 4).fill(9);
   const colors = Uint32Array.from({ length: 256 }, (_, i) => i);
