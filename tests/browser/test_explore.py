@@ -76,10 +76,16 @@ def test_one_request_is_in_flight_and_the_newest_drawing_wins(explore: Watched) 
             if (!String(url).includes('/trace')) return real(url, options);
             seen.sent++;
             seen.most = Math.max(seen.most, ++seen.now);
-            await new Promise(resolve => setTimeout(resolve, 200));
-            const answer = await real(url, options);
-            seen.now--;
-            return answer;
+            // One that is given up is in flight no longer.
+            await new Promise(resolve => {
+              setTimeout(resolve, 200);
+              options.signal.addEventListener('abort', resolve);
+            });
+            try {
+              return await real(url, options);
+            } finally {
+              seen.now--;
+            }
           };
         }"""
     )
