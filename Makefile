@@ -79,9 +79,9 @@ vendor: static/vendor/.copied
 test-js: vendor
 	node --test tests/js/*.test.js
 
-# Three files of tests at a time, one thread each, since much of a test is waiting for a process.
+# Two files of tests at a time, one thread each, since most of a test is waiting for a process.
 test-python: browser .venv/.dev vendor
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
