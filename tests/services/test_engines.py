@@ -92,6 +92,8 @@ def cluster() -> Iterator[tuple[str, Node, Path]]:
     folder = Path(tempfile.mkdtemp(prefix="ray-"))
     address, head = start_head(folder)
     yield address, head, folder
+    # Ray ends every process that is still joined a minute after its head, this one too.
+    ray.shutdown()
     head.kill()
     shutil.rmtree(folder)
 
