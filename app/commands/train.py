@@ -162,11 +162,11 @@ def _read_file(path: Path) -> str:
         raise BadRecipe(f"The recipe {path} can't be read: {error}.") from error
 
 
-def _read_entry(entry: str) -> Any:  # noqa: ANN401
+def _read_entry(entry: str) -> object:
     return _read_json("augmentation", entry) if entry.startswith("{") else entry
 
 
-def _read_json(key: str, text: str) -> Any:  # noqa: ANN401
+def _read_json(key: str, text: str) -> object:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -33,14 +33,14 @@ class RayCluster:
         self._folders = folders
         self._threads = threads
         self._putting = Lock()
-        self._datasets: dict[str, tuple[tuple[int, int], Any]] = {}
+        self._datasets: dict[str, tuple[tuple[int, int], object]] = {}
         _connect(address)
 
     def leave(self) -> None:
         """Leave the cluster, which goes on."""
         ray.shutdown()
 
-    def put_dataset(self, name: str) -> Any:  # noqa: ANN401
+    def put_dataset(self, name: str) -> object:
         """The data set's file in the object store; None for the one that every node has."""
         path = keep_dataset(name, self._folders)
         if path is None:

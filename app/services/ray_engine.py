@@ -108,7 +108,7 @@ class RayRun:
         error = f"{LOSSES + 1} nodes were lost one after another while they trained this run."
         yield Record("failed", {"error": error})
 
-    def _train(self, dataset: Any) -> Iterator[Record]:  # noqa: ANN401
+    def _train(self, dataset: object) -> Iterator[Record]:
         """What one worker reports. Raises NodeLost, and RayError for its other ends."""
         if (worker := self._hire()) is None:
             return
