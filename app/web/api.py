@@ -152,7 +152,8 @@ def _trace_file(
     trace = traced.trace
     prediction = Prediction(model.card.classes, trace.logits, trace.probabilities)
     answer = PredictionAnswer.of(model, prediction, traced.timing.elapsed, top)
-    metadata = {"prediction": answer.model_dump_json()}
+    placement = json.dumps(vars(traced.prepared.placement))
+    metadata = {"prediction": answer.model_dump_json(), "placement": placement}
     values, picked = take(picks, trace.activations)
     if picked:
         metadata["picked"] = picked

@@ -6,6 +6,8 @@
  * @property {string | null} image id of a kept picture
  * @property {string | null} layer
  * @property {number | null} channel
+ * @property {number | null} y of the unit whose card is open, with x; null where none is
+ * @property {number | null} x
  * @property {"map" | "layer"} scale one colour scale per map, or one per layer
  */
 
@@ -16,12 +18,19 @@
  */
 export function readView(url, model) {
   const query = url.searchParams;
-  const channel = query.get("channel");
+  const whole = (/** @type {string} */ name) => {
+    const text = query.get(name);
+    return text !== null && /^\d+$/.test(text) ? Number(text) : null;
+  };
+  const [channel, y, x] = ["channel", "y", "x"].map(whole);
+  const unit = channel !== null && y !== null && x !== null;
   return {
     model: query.get("model") ?? model,
     image: query.get("image"),
     layer: query.get("layer"),
-    channel: channel !== null && /^\d+$/.test(channel) ? Number(channel) : null,
+    channel,
+    y: unit ? y : null,
+    x: unit ? x : null,
     scale: query.get("scale") === "layer" ? "layer" : "map",
   };
 }
@@ -39,6 +48,8 @@ export function writeView(url, view) {
     ["image", view.image],
     ["layer", view.layer],
     ["channel", view.layer === null ? null : view.channel],
+    ["y", view.layer === null ? null : view.y],
+    ["x", view.layer === null ? null : view.x],
     ["scale", view.scale === "layer" ? "layer" : null],
   ];
   for (const [name, value] of pairs) {

@@ -1,7 +1,7 @@
 // The explore page: what is drawn goes to the server, and what comes back goes to every part of
 // the page. The address names what is seen.
 
-import "./drawing-pad.js";
+import { ARROWS } from "./drawing-pad.js";
 import "./layer-columns.js";
 import "./map-inspector.js";
 import "./number-grid.js";
@@ -51,8 +51,11 @@ const queue = new Newest(async (_, signal) => {
   shown.busy = false;
 });
 
-/** How often the drawing has changed. */
+/** How often the drawing has changed, and its number when the server was given it to keep. */
 let version = 0;
+let kept = -1;
+/** @type {import("./drawing-pad.js").Placement | null} where the network's input lies in the drawing */
+let placement = null;
 
 /** @param {AbortSignal} signal */
 async function trace(signal) {
@@ -77,6 +80,7 @@ async function trace(signal) {
 function paint(answer, traced) {
   const { tensors, metadata } = readSafetensors(answer);
   notePicked(tensors, metadata);
+  placement = JSON.parse(metadata.placement);
   const prediction = JSON.parse(metadata.prediction);
   if (shown.machine) shown.machine.busy = false;
   // Meanwhile the pad may have been cleared, or another model chosen.
@@ -84,7 +88,7 @@ function paint(answer, traced) {
   strip.show(JSON.parse(metadata.steps).map((/** @type {[string, string]} */ [name, caption]) => ({
     name, caption, picture: /** @type {Tensor} */ (tensors.get(`step:${name}`)),
   })));
-  shown.show(tensors, prediction, view);
+  shown.show(tensors, prediction, view, metadata.unit ? JSON.parse(metadata.unit) : null);
   // What follows the frame's own work runs when the frame has been painted.
   requestAnimationFrame(() => setTimeout(() => mark("convscope:painted", traced)));
 }
@@ -139,12 +143,14 @@ async function keep() {
   clearTimeout(keeping);
   const bytes = pad.bytes;
   let image = pad.image;
+  const drawing = version;
   if (!image && bytes) {
     const headers = { "Content-Type": "application/octet-stream" };
     const response = await request("/api/v1/images", { method: "POST", headers, body: bytes });
     image = (await response.json()).id;
   }
   if (image) localStorage.setItem(LAST, image);
+  kept = drawing;
   address({ image }, false);
 }
 
@@ -183,6 +189,7 @@ async function showKept(image) {
   const blob = await response.blob();
   pictures.set(image, blob);
   pad.show(await createImageBitmap(blob), image);
+  kept = version;
 }
 
 /**
@@ -198,13 +205,18 @@ function address(change, step) {
   else history.replaceState(null, "", url);
 }
 
-/**
- * @param {string | null} layer
- * @param {number | null} channel
- */
-function select(layer, channel) {
-  address({ layer, channel }, true);
+/** @type {import("./model-view.js").Select} */
+function select(layer, channel, y = null, x = null, step = true) {
+  address({ layer, channel, y, x }, step);
   shown.select(view);
+}
+
+/**
+ * Draw on the pad what a unit sees of it.
+ * @param {import("./walking.js").Unit | null} unit
+ */
+function field(unit) {
+  pad.mark(unit && placement ? unit.receptive_field : null, placement);
 }
 
 /**
@@ -236,8 +248,9 @@ function name(model) {
 /** The server has sent another model's columns. */
 async function arrived() {
   const element = /** @type {HTMLElement} */ (document.getElementById("model-view"));
-  shown = new ModelView(element, select, setScale, () => !pad.empty && queue.push(true));
-  if (shown.name !== view.model) address({ model: shown.name, layer: null, channel: null }, true);
+  const image = () => (kept === version ? view.image : null);
+  shown = new ModelView(element, select, setScale, () => !pad.empty && queue.push(true), { image, field, say });
+  if (shown.name !== view.model) address({ model: shown.name, layer: null, channel: null, y: null, x: null }, true);
   shown.machine?.show(shown.name);
   name(shown.name);
   shown.machine?.addEventListener("scrub", (event) => travel(/** @type {CustomEvent} */ (event).detail.model));
@@ -266,12 +279,34 @@ async function restore() {
   shown.repaint(view);
 }
 
+/** The channel without the unit; a layer without maps has none. */
+function channelAlone() {
+  const layer = shown.layers.find(({ name }) => name === view.layer);
+  return layer?.output_shape.length === 3 ? view.channel : null;
+}
+
+/**
+ * Walk from the unit whose card is open.
+ * @param {string} key
+ * @returns {boolean} whether there was one
+ */
+function walk(key) {
+  const { units } = shown;
+  if (!units.place) return false;
+  const [dx, dy] = ARROWS.get(key) ?? [0, 0];
+  if (key === "Enter") units.card.enter();
+  else if (key === "Backspace") units.back();
+  else units.move(dx, dy);
+  return true;
+}
+
 const tools = installTools(pad, {
   open,
   say,
   scale: () => setScale(view.scale === "map" ? "layer" : "map"),
   step: (channels, layers) => shown.step(view, channels, layers),
-  close: () => view.layer !== null && select(null, null),
+  close: () => view.layer !== null && (view.y === null ? select(null, null) : select(view.layer, channelAlone())),
+  walk: (key) => walk(key),
   share: async () => {
     await keep().catch(refuse);
     return location.href;

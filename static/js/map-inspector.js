@@ -4,6 +4,8 @@ import { allFilters, filtersInWords, oneFilter, part } from "./filters.js";
 import { grid } from "./layer-column.js";
 import { channelOf } from "./looking.js";
 import { format, spanOf } from "./scales.js";
+import { placeInWords } from "./unit-words.js";
+import { windowBox } from "./walking.js";
 
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
 /**
@@ -39,17 +41,26 @@ export class MapInspector extends HTMLElement {
    * @param {Tensor | null} seen.weights the layer's filters, or the first or the channel's own;
    *   null where it has none
    * @param {"map" | "layer"} seen.scale
+   * @param {import("./walking.js").Place | null} seen.place the unit whose card is open
+   * @param {import("./walking.js").Unit | null} seen.unit what is known of it
+   * @param {boolean} seen.playing
    */
-  show({ layer, channel, tensors, weights, scale }) {
+  show({ layer, channel, tensors, weights, scale, place, unit, playing }) {
     this.layer = layer;
     this.channel = channel;
+    this.place = place;
+    this.toggleAttribute("data-unit", !!place);
+    this.dataset.kind = layer.kind;
     const shape = grid(layer.output_shape);
     const activations = tensors?.get(layer.name) ?? null;
     this.held = activations?.picked?.channels ?? null;
-    this.#title(layer, channel, shape.count);
+    this.#title(layer, channel, shape.count, place);
     this.#facts(layer, channel, activations, shape);
-    this.map?.show(activations && this.#maps(layer, channel, activations, scale));
-    this.source?.show(this.#sources(layer, channel, tensors, weights, scale));
+    const maps = activations && this.#maps(layer, channel, activations, scale);
+    this.map?.show(maps && place ? { ...maps, ...markOf(layer, place, playing) } : maps);
+    this.source?.show(
+      place ? this.#window(unit, tensors, playing) : this.#sources(layer, channel, tensors, weights, scale),
+    );
     this.querySelector(".waiting")?.toggleAttribute("hidden", !!tensors);
   }
 
@@ -72,6 +83,32 @@ export class MapInspector extends HTMLElement {
       data, count: one ? 1 : (this.held?.length ?? count), height, width, across: 0, signed: layer.signed,
       group: scale === "map" ? 1 : count, where, length: data.length,
       span: picked && !one ? spanOf([picked.smallest, picked.largest], layer.signed) : undefined,
+    };
+  }
+
+  /**
+   * The map that a unit reads most of, with the window that it sees of it. While the window moves,
+   * the map stays the same.
+   * @param {import("./walking.js").Unit | null} unit
+   * @param {Map<string, Tensor> | null} tensors
+   * @param {boolean} playing
+   */
+  #window(unit, tensors, playing) {
+    if (!playing) this.read = unit?.terms[0];
+    const tensor = this.read && tensors?.get(this.read.source);
+    const data = this.read && tensor?.shape.length === 3 ? channelOf(tensor, this.read.channel) : null;
+    if (!unit || !this.read || !tensor || !data) {
+      this.#caption("");
+      return null;
+    }
+    const { source, channel } = this.read;
+    const [, height, width] = tensor.shape;
+    this.#caption(`window in ${source} · ${channel}`);
+    return {
+      data, count: 1, height, width, across: 0, signed: data.some((/** @type {number} */ value) => value < 0),
+      group: 1, marked: windowBox(unit),
+      where: (/** @type {number} */ _, /** @type {number} */ y, /** @type {number} */ x) =>
+        `${source} · channel ${channel} · y ${y} · x ${x}`,
     };
   }
 
@@ -146,11 +183,13 @@ export class MapInspector extends HTMLElement {
    * @param {Layer} layer
    * @param {number | null} channel
    * @param {number} count
+   * @param {import("./walking.js").Place | null} place
    */
-  #title(layer, channel, count) {
+  #title(layer, channel, count, place) {
     const one = channel !== null && count > 1;
     const title = this.querySelector("h2");
-    if (title) title.textContent = one ? `${layer.name} · channel ${channel}` : layer.name;
+    const name = one ? `${layer.name} · channel ${channel}` : layer.name;
+    if (title) title.textContent = place ? placeInWords(place, layer.output_shape) : name;
     this.querySelectorAll("[data-step]").forEach((button) => button.toggleAttribute("hidden", !one));
     this.querySelector(".whole")?.toggleAttribute("hidden", !one);
   }
@@ -173,13 +212,36 @@ export class MapInspector extends HTMLElement {
 
   /** @param {Event} event */
   #choose(event) {
-    const { tile: place } = /** @type {CustomEvent} */ (event).detail;
-    const tile = this.held?.[place] ?? place;
-    if (this.channel !== null || !this.layer || event.target !== this.map) return;
-    this.dispatchEvent(
-      new CustomEvent("select", { bubbles: true, detail: { layer: this.layer.name, channel: tile } }),
-    );
+    const { tile: place, y, x } = /** @type {CustomEvent} */ (event).detail;
+    if (!this.layer) return;
+    const { name, output_shape: shape } = this.layer;
+    if (event.target !== this.map) {
+      if (this.place && this.read) this.#select({ layer: this.read.source, channel: this.read.channel, y, x });
+      return;
+    }
+    const width = grid(shape).width;
+    if (shape.length < 3) this.#select({ layer: name, channel: y * width + x, y: 0, x: 0 });
+    else if (this.channel !== null || shape[0] === 1) this.#select({ layer: name, channel: this.channel ?? 0, y, x });
+    else this.#select({ layer: name, channel: this.held?.[place] ?? place, y: null, x: null });
   }
+
+  /** @param {{layer: string, channel: number, y: number | null, x: number | null}} detail */
+  #select(detail) {
+    this.dispatchEvent(new CustomEvent("select", { bubbles: true, detail }));
+  }
+}
+
+/**
+ * Where a unit lies in its layer's map, and how much of the map is there while it is filled in.
+ * @param {Layer} layer
+ * @param {import("./walking.js").Place} place
+ * @param {boolean} playing
+ */
+function markOf({ output_shape: shape }, { channel, y, x }, playing) {
+  const { width } = grid(shape);
+  const [row, column] = shape.length === 3 ? [y, x] : [Math.floor(channel / width), channel % width];
+  const filled = playing ? row * width + column + 1 : undefined;
+  return { marked: { y: row, x: column, height: 1, width: 1 }, filled, steered: true };
 }
 
 /**

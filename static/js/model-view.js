@@ -3,11 +3,21 @@
 import { mostOpened, wordsFor } from "./looking.js";
 import { readNpy } from "./npy.js";
 import { Refusal, request } from "./request.js";
+import { UnitView } from "./unit-view.js";
 
 /** @typedef {import("./safetensors.js").Tensor} Tensor */
 /** @typedef {import("./map-inspector.js").Layer} Layer */
 /** @typedef {import("./address.js").View} View */
 /** @typedef {import("./probability-bars.js").Prediction} Prediction */
+/** @typedef {import("./walking.js").Unit} Unit */
+/**
+ * @callback Select look at a layer, at a channel of it, at a unit
+ * @param {string | null} layer
+ * @param {number | null} channel
+ * @param {number | null} [y]
+ * @param {number | null} [x]
+ * @param {boolean} [step] whether "back" undoes it
+ */
 
 /** @type {Layer} */
 const INPUT = {
@@ -30,11 +40,12 @@ export class ModelView {
 
   /**
    * @param {HTMLElement} element the server's markup of the model
-   * @param {(layer: string | null, channel: number | null) => void} select
+   * @param {Select} select
    * @param {(scale: "map" | "layer") => void} setScale
    * @param {() => void} look called when something is looked at that wasn't asked for
+   * @param {{image: () => string | null, field: (unit: Unit | null) => void, say: (text: string) => void}} page
    */
-  constructor(element, select, setScale, look) {
+  constructor(element, select, setScale, look, page) {
     this.element = element;
     const card = JSON.parse(element.querySelector("script")?.textContent ?? "{}");
     this.name = card.name;
@@ -57,6 +68,17 @@ export class ModelView {
     );
     this.choose = select;
     this.look = look;
+    this.units = new UnitView(
+      /** @type {import("./unit-card.js").UnitCard} */ (element.querySelector("unit-card")), this.layers,
+      {
+        go: ({ layer, channel, y, x }, step) => select(layer, channel, y, x, step),
+        image: page.image, trace: look, say: page.say,
+        changed: (unit) => {
+          page.field(unit);
+          if (this.#view) void this.#inspect(this.#view);
+        },
+      },
+    );
     this.#listen(setScale);
   }
 
@@ -67,14 +89,17 @@ export class ModelView {
    */
   query(view) {
     const top = this.bars.ranked ? `&top=${this.bars.ranked}` : "";
-    if (!this.network.large) return top;
+    if (!this.network.large) return top + this.units.query;
     this.#asked = new Set(this.#words(view));
-    return `${top}&layers=${encodeURIComponent([...this.#asked].join() || "softmax")}`;
+    return `${top}${this.units.query}&layers=${encodeURIComponent([...this.#asked].join() || "softmax")}`;
   }
 
   /** @param {View} view */
   #words(view) {
-    return wordsFor(this.network.seen.map((column) => column.look), this.#opened(view));
+    const words = wordsFor(this.network.seen.map((column) => column.look), this.#opened(view));
+    const read = this.units.record?.terms[0];
+    const map = this.layers.find((layer) => layer.name === read?.source)?.output_shape.length === 3;
+    return read && map && read.source !== "input" ? [...words, `${read.source}@${read.channel}`] : words;
   }
 
   /** @param {View} view */
@@ -88,8 +113,8 @@ export class ModelView {
    * @param {View} view
    */
   #opened(view) {
-    const layer = this.layers.find((one) => one.name === view.layer && one.kind !== "softmax");
-    if (!layer) return null;
+    const layer = this.layers.find((one) => one.name === view.layer);
+    if (!layer || (layer.kind === "softmax" && !this.units.placeOf(view))) return null;
     const count = layer.output_shape.length === 3 ? layer.output_shape[0] : 1;
     const channel = view.channel !== null && view.channel < count ? view.channel : null;
     return { layer, channel };
@@ -106,8 +131,14 @@ export class ModelView {
       radio.addEventListener("change", () => setScale(radio.value === "layer" ? "layer" : "map"));
     }
     this.inspector.addEventListener("select", (event) => {
-      const { layer, channel } = /** @type {CustomEvent} */ (event).detail;
-      this.choose(layer, channel);
+      const { layer, channel, y, x } = /** @type {CustomEvent} */ (event).detail;
+      if (y === null || !this.units.place) this.choose(layer, channel, y, x);
+      else this.units.enter({ layer, channel, y, x });
+    });
+    this.bars.addEventListener("choose", (event) => {
+      const { place: channel } = /** @type {CustomEvent} */ (event).detail;
+      const softmax = this.layers[this.layers.length - 1].name;
+      this.units.begin({ layer: softmax, channel, y: 0, x: 0 });
     });
     this.inspector.addEventListener("click", (event) => this.#clickInspector(event));
   }
@@ -129,10 +160,12 @@ export class ModelView {
    * @param {Map<string, Tensor> | null} tensors null empties the columns
    * @param {Prediction | null} prediction
    * @param {View} view
+   * @param {Unit | null} [unit] how the number that is looked at came about
    */
-  show(tensors, prediction, view) {
+  show(tensors, prediction, view, unit = null) {
     this.#tensors = tensors;
     this.#prediction = prediction;
+    this.units.show(tensors, unit);
     this.repaint(view);
     this.#supplement(view);
   }
@@ -190,6 +223,7 @@ export class ModelView {
       column.mark(chosen ? (view.channel ?? -1) : null);
     }
     if (view.layer) this.network.reveal(view.layer);
+    this.units.select(view);
     void this.#inspect(view);
     this.#supplement(view);
   }
@@ -205,7 +239,10 @@ export class ModelView {
     if (!opened) return;
     const weights = await this.#weightsOf(opened.layer, opened.channel);
     if (turn !== this.#turn) return;
-    this.inspector.show({ ...opened, tensors: this.#tensors, scale: view.scale, weights });
+    const { place, record, card } = this.units;
+    this.inspector.show({
+      ...opened, tensors: this.#tensors, scale: view.scale, weights, place, unit: record, playing: card.playing,
+    });
   }
 
   /**
@@ -240,6 +277,7 @@ export class ModelView {
    * @param {number} layers
    */
   step(view, channels, layers) {
+    if (this.units.place) return this.units.step(channels, layers);
     const place = this.layers.findIndex((layer) => layer.name === view.layer);
     if (place < 0) return;
     const shown = this.layers.filter((layer) => layer.kind !== "softmax");
@@ -266,7 +304,8 @@ export class ModelView {
     const { layer, channel } = this.inspector;
     if (button.matches(".close")) this.choose(null, null);
     if (button.matches(".whole")) this.choose(layer?.name ?? null, null);
-    if (button.dataset.step && layer && channel !== null && channel !== undefined) {
+    if (button.dataset.step && this.units.place) this.units.step(Number(button.dataset.step), 0);
+    else if (button.dataset.step && layer && channel !== null && channel !== undefined) {
       const count = layer.output_shape[0];
       this.choose(layer.name, (channel + Number(button.dataset.step) + count) % count);
     }

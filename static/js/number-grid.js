@@ -18,6 +18,10 @@ import { extent, origin } from "./tiling.js";
  * @property {import("./scales.js").Span} [span] that of all tiles together, where these aren't all
  * @property {number} group how many neighbouring tiles share a colour scale
  * @property {(tile: number, y: number, x: number) => string} where the place in words
+ * @property {{y: number, x: number, height: number, width: number} | null} [marked] a rectangle
+ *   within the first tile, which may stick out of it
+ * @property {number} [filled] only so many numbers are there yet
+ * @property {boolean} [steered] whether the arrow keys move something else than the cursor
  */
 
 const LARGEST = 28;
@@ -76,8 +80,25 @@ export class NumberGrid extends HTMLElement {
       numbers, channels, this.#spans(numbers), () => colors(numbers.signed),
     );
     context.putImageData(picture, 0, 0);
-    this.#paintCursor(context, tiling, density);
+    this.#clearRest(context, tiling, density);
+    if (numbers.marked) this.#frame(context, tiling, density, { tile: 0, ...numbers.marked });
+    if (this.#at) this.#frame(context, tiling, density, { ...this.#at, height: 1, width: 1 });
     this.#paintLegend(numbers);
+  }
+
+  /**
+   * Leave blank what isn't there yet.
+   * @param {CanvasRenderingContext2D} context
+   * @param {import("./tiling.js").Tiling} tiling
+   * @param {number} density
+   */
+  #clearRest(context, tiling, density) {
+    const { filled, width, height } = /** @type {Numbers} */ (this.#numbers);
+    if (filled === undefined) return;
+    const zoom = (tiling.width / width) * density;
+    const [row, column] = [Math.floor(filled / width), filled % width];
+    context.clearRect(column * zoom, row * zoom, (width - column) * zoom, zoom);
+    context.clearRect(0, (row + 1) * zoom, width * zoom, (height - row - 1) * zoom);
   }
 
   /** @param {Numbers} numbers */
@@ -140,18 +161,21 @@ export class NumberGrid extends HTMLElement {
    * @param {CanvasRenderingContext2D} context
    * @param {import("./tiling.js").Tiling} tiling
    * @param {number} density
+   * @param {{tile: number, y: number, x: number, height: number, width: number}} box in numbers
    */
-  #paintCursor(context, tiling, density) {
-    const at = this.#at;
+  #frame(context, tiling, density, { tile, y, x, height, width }) {
     const numbers = this.#numbers;
-    if (!at || !numbers || at.tile >= numbers.count) return;
-    const { left, top } = origin(tiling, at.tile);
+    if (!numbers || tile >= numbers.count) return;
+    const { left, top } = origin(tiling, tile);
     const zoom = tiling.width / numbers.width;
-    context.strokeStyle = getComputedStyle(this).getPropertyValue("--warm").trim();
-    context.lineWidth = 2 * density;
-    context.strokeRect(
-      (left + at.x * zoom) * density, (top + at.y * zoom) * density, zoom * density, zoom * density,
-    );
+    const box = /** @type {const} */ ([left + x * zoom, top + y * zoom, width * zoom, height * zoom]);
+    const style = getComputedStyle(this);
+    // The paper's colour around the frame, which would be lost in a map of its own.
+    for (const [name, thickness] of /** @type {const} */ ([["--surface", 5], ["--warm", 2]])) {
+      context.strokeStyle = style.getPropertyValue(name).trim();
+      context.lineWidth = thickness * density;
+      context.strokeRect(box[0] * density, box[1] * density, box[2] * density, box[3] * density);
+    }
   }
 
   /** @param {PointerEvent} event */
@@ -176,7 +200,7 @@ export class NumberGrid extends HTMLElement {
     const numbers = this.#numbers;
     const step = ARROWS.get(event.key);
     if (event.key === "Enter" && this.#at) this.#choose();
-    if (!numbers || !step) return;
+    if (!numbers || !step || numbers.steered) return;
     event.preventDefault();
     const { tile, y, x } = this.#at ?? { tile: 0, y: 0, x: -step[0] };
     const next = moved({ tile, y, x }, step, numbers, this.#tiling()?.across ?? 1);

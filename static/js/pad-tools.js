@@ -10,6 +10,7 @@ import { EXAMPLES } from "./examples.js";
  * @property {(channels: number, layers: number) => void} step
  * @property {() => void} close
  * @property {() => Promise<string>} share
+ * @property {(key: string) => boolean} walk from the unit whose card is open, if one is
  */
 
 const by = (/** @type {string} */ id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -80,6 +81,7 @@ export function installTools(pad, actions) {
     if (keys.open || typing(event)) return;
     const undo = (event.ctrlKey || event.metaKey) && event.key === "z";
     if (!undo && (event.ctrlKey || event.metaKey || event.altKey)) return;
+    if (WALKING.has(event.key) && !keeps(event) && actions.walk(event.key)) return event.preventDefault();
     const example = /^\d$/.test(event.key) ? () => pad.replay(Number(event.key)) : undefined;
     const action = undo ? SHORTCUTS.u : (example ?? SHORTCUTS[event.key]);
     if (!action) return;
@@ -87,6 +89,18 @@ export function installTools(pad, actions) {
     action();
   });
   return { update };
+}
+
+const WALKING = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Enter", "Backspace"]);
+
+/**
+ * Whether what has the focus needs a key for itself.
+ * @param {KeyboardEvent} event
+ */
+function keeps({ key, target }) {
+  if (!(target instanceof Element)) return false;
+  if (key === "Enter") return target.matches("a, button, summary");
+  return key !== "Backspace" && target.matches("drawing-pad *, layer-column *, input");
 }
 
 /** @param {KeyboardEvent} event whether it belongs to a field */

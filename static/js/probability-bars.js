@@ -20,12 +20,30 @@ export class ProbabilityBars extends HTMLElement {
     this.label = this.querySelector(".answer-label");
     this.share = this.querySelector(".answer-share");
     this.rows = [...this.querySelectorAll("li")];
+    this.rows.forEach((row, rank) => {
+      row.querySelector("button")?.addEventListener("click", () => this.#choose(rank));
+    });
     /** Of so many classes that only the most probable have a row: how many; else 0. */
     this.ranked = Number(this.dataset.ranked ?? 0);
   }
 
+  /** @type {Prediction | null} */
+  #prediction = null;
+
+  /**
+   * A row was chosen: tell whose class it is.
+   * @param {number} rank
+   */
+  #choose(rank) {
+    const { logits } = this.#prediction ?? { logits: [] };
+    const order = logits.map((_, place) => place).sort((a, b) => logits[b] - logits[a]);
+    const place = this.ranked ? order[rank] : rank;
+    if (this.#prediction) this.dispatchEvent(new CustomEvent("choose", { detail: { place } }));
+  }
+
   /** @param {Prediction | null} prediction null while there is nothing to predict */
   show(prediction) {
+    this.#prediction = prediction;
     this.toggleAttribute("data-empty", !prediction);
     set(this.label, prediction?.label ?? "?");
     set(this.share, prediction ? `${percent(prediction.probability)} %` : "");

@@ -6,7 +6,7 @@ import { paintMap } from "../../static/js/painting.js";
 
 test("the address holds the view, and gives it back", () => {
   /** @type {import("../../static/js/address.js").View} */
-  const view = { model: "digits", image: "ab12", layer: "conv2", channel: 0, scale: "layer" };
+  const view = { model: "digits", image: "ab12", layer: "conv2", channel: 0, y: 6, x: 0, scale: "layer" };
   const url = writeView(new URL("http://here/?keep=1"), view);
   assert.deepEqual(readView(url, "other"), view);
   assert.equal(url.searchParams.get("keep"), "1");
@@ -14,7 +14,15 @@ test("the address holds the view, and gives it back", () => {
 
 test("a bare address is the default model with nothing chosen", () => {
   const view = readView(new URL("http://here/?channel=x"), "digits");
-  assert.deepEqual(view, { model: "digits", image: null, layer: null, channel: null, scale: "map" });
+  const bare = { model: "digits", image: null, layer: null, channel: null, y: null, x: null, scale: "map" };
+  assert.deepEqual(view, bare);
+});
+
+test("a unit is named by all of its numbers, or not at all", () => {
+  const half = readView(new URL("http://here/?layer=conv1&channel=3&y=4"), "digits");
+  assert.deepEqual([half.channel, half.y, half.x], [3, null, null]);
+  const none = writeView(new URL("http://here/?layer=conv1&channel=3&y=4&x=5"), { ...half, layer: null });
+  assert.equal(none.search, "?model=digits");
 });
 
 test("of those that wait only the newest is worked on, one at a time", async () => {

@@ -1,0 +1,203 @@
+// The card of one unit: how its number came about, from what it reads to the line that adds up.
+
+import { account, readsInWords, verdict } from "./unit-words.js";
+import { commonSpan, tableOf } from "./small-numbers.js";
+import { rounded } from "./adding.js";
+import { SoftmaxSums } from "./softmax-sums.js";
+import { padded, UnitTerms } from "./unit-terms.js";
+import { inputAt, strongestInput } from "./walking.js";
+
+/** @typedef {import("./walking.js").Unit} Unit */
+/** @typedef {import("./walking.js").Place} Place */
+/** @typedef {import("./unit-words.js").Part} Part */
+
+const DIGITS = [4, 7, 10];
+// So many steps a second, by the slider's place.
+const SPEEDS = [1, 2, 4, 8, 16, 30];
+
+export class UnitCard extends HTMLElement {
+  /** @type {Unit | null} */
+  #unit = null;
+  #digits = DIGITS[0];
+  #signed = true;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #next;
+
+  connectedCallback() {
+    this.body = /** @type {HTMLElement} */ (this.querySelector(".unit-body"));
+    const go = (/** @type {Place | null} */ place) => place && this.#tell("go", { place });
+    this.terms = new UnitTerms(this.body, (which) => this.#unit && go(strongestInput(this.#unit, which)), go, () => this.#tell("more", {}));
+    this.softmax = new SoftmaxSums(this.body, (channel) => this.#unit && go({ layer: this.#unit.layer, channel, y: 0, x: 0 }));
+    this.body.addEventListener("refresh", () => this.#fill());
+    this.#button("enter").addEventListener("click", () => this.enter());
+    this.#button("back").addEventListener("click", () => this.#tell("back", {}));
+    this.#button("step").addEventListener("click", () => this.#tell("step", {}));
+    this.#button("play").addEventListener("click", () => this.play(!this.playing));
+    this.#button("digits").addEventListener("click", () => this.#moreDigits());
+    document.addEventListener("themechange", () => this.#fill());
+  }
+
+  disconnectedCallback() {
+    this.play(false);
+  }
+
+  /** @param {string} name */
+  #button(name) {
+    return /** @type {HTMLButtonElement} */ (this.querySelector(`.unit-${name}`));
+  }
+
+  /**
+   * @param {string} name
+   * @param {object} detail
+   */
+  #tell(name, detail) {
+    this.dispatchEvent(new CustomEvent(`unit:${name}`, { bubbles: true, detail }));
+  }
+
+  get unit() {
+    return this.#unit;
+  }
+
+  /** Go into the input that counts most. */
+  enter() {
+    const place = this.#unit && strongestInput(this.#unit);
+    if (place) this.#tell("go", { place });
+  }
+
+  /**
+   * @param {Unit | null} unit null while it isn't known
+   * @param {number[]} shape of its layer's output
+   * @param {boolean} signed whether what it reads can be negative
+   * @param {boolean} returning whether there is a unit to go back to
+   */
+  show(unit, shape, signed, returning) {
+    this.#unit = unit;
+    this.#signed = signed;
+    this.hidden = !unit;
+    if (!unit) return this.play(false);
+    this.#button("back").disabled = !returning;
+    this.#button("enter").disabled = !strongestInput(unit);
+    for (const name of ["play", "step"]) this.#button(name).hidden = shape.length !== 3 || shape[1] * shape[2] === 1;
+    this.querySelector(".unit-speed")?.toggleAttribute("hidden", !!this.#button("play").hidden);
+    this.#fill();
+  }
+
+  #fill() {
+    const unit = this.#unit;
+    if (!unit) return;
+    const told = account(unit, this.#digits);
+    write(this.querySelector(".unit-value"), rounded(unit.value, this.#digits));
+    this.querySelector(".unit-value")?.setAttribute("title", String(unit.value));
+    write(this.querySelector(".unit-words"), readsInWords(unit));
+    this.#note(unit);
+    this.#showBody(unit, told);
+    this.#showLine(unit, told.line);
+  }
+
+  /** @param {Unit} unit */
+  #note({ details, kind, layer, index }) {
+    const note = /** @type {HTMLElement} */ (this.querySelector(".unit-note"));
+    note.hidden = !details.dead;
+    note.textContent = details.dead
+      ? `Dead here: all of ${layer}, channel ${index[0]}, is 0 for this picture, so nothing behind it hears of what this ${kind.replaceAll("_", " ")} read.`
+      : "";
+  }
+
+  /**
+   * @param {Unit} unit
+   * @param {{subtotals: string[], rest: string}} told
+   */
+  #showBody(unit, told) {
+    const body = /** @type {HTMLElement} */ (this.body);
+    if (unit.kind.endsWith("softmax")) return this.softmax?.show(unit, this.#digits);
+    const term = unit.terms[0];
+    const window = term && !term.products && unit.window && term.inputs.length * term.inputs[0].length > 1;
+    if (window) return body.replaceChildren(...this.#windowTable(unit));
+    if (!term || (!term.products && unit.terms.length === 1)) return body.replaceChildren();
+    return this.terms?.show(unit, { ...told, signed: this.#signed });
+  }
+
+  /**
+   * The window of a pool: what it read, the winner marked.
+   * @param {Unit} unit
+   */
+  #windowTable(unit) {
+    const term = unit.terms[0];
+    const { rows, columns } = /** @type {NonNullable<Unit["window"]>} */ (unit.window);
+    const [y, x] = unit.details.winner ?? [null, null];
+    const choose = (/** @type {number} */ row, /** @type {number} */ column) => {
+      const place = inputAt(unit, term, row, column);
+      if (place) this.#tell("go", { place });
+    };
+    const winner = y === null ? "" : `The winner is y ${y} · x ${x} of ${term.source}; no other number of the window is heard.`;
+    const words = Object.assign(document.createElement("p"), { className: "unit-words", textContent: winner });
+    const table = tableOf(
+      padded(unit, term.inputs), `The window in ${term.source}, channel ${term.channel}`, this.#signed,
+      commonSpan([term.inputs], this.#signed), choose,
+      (row, column) => y !== null && rows[row] === y && columns[column] === x,
+    );
+    table.classList.add("window");
+    return [table, words];
+  }
+
+  /**
+   * @param {Unit} unit
+   * @param {Part[]} parts
+   */
+  #showLine(unit, parts) {
+    const line = /** @type {HTMLElement} */ (this.querySelector(".unit-line"));
+    const { equal, short, long } = verdict(unit);
+    const mark = document.createElement("p");
+    mark.className = "unit-verdict";
+    mark.toggleAttribute("data-equal", equal);
+    mark.textContent = this.#digits > DIGITS[0] ? `${short}. ${long}` : short;
+    mark.title = long;
+    line.replaceChildren(...parts.flatMap(partOf), mark);
+  }
+
+  #moreDigits() {
+    this.#digits = DIGITS[(DIGITS.indexOf(this.#digits) + 1) % DIGITS.length];
+    this.#button("digits").textContent = `${this.#digits} digits`;
+    this.#fill();
+  }
+
+  get playing() {
+    return this.#button("play").getAttribute("aria-pressed") === "true";
+  }
+
+  /** @param {boolean} on whether the window moves on by itself */
+  play(on) {
+    if (on === this.playing) return;
+    clearTimeout(this.#next);
+    this.#button("play").setAttribute("aria-pressed", String(on));
+    this.#button("play").textContent = on ? "Pause" : "Play";
+    if (on) this.#step();
+    else this.#tell("pause", {});
+  }
+
+  #step() {
+    this.#tell("step", {});
+    const speed = Number(this.querySelector("input")?.value ?? 0);
+    this.#next = setTimeout(() => this.#step(), 1000 / SPEEDS[speed]);
+  }
+}
+
+/** @param {Part} part */
+function partOf({ name, text, sign, exact }) {
+  const elements = [];
+  if (sign) elements.push(Object.assign(document.createElement("i"), { textContent: sign }));
+  const part = document.createElement("span");
+  part.append(Object.assign(document.createElement("small"), { textContent: name }), Object.assign(document.createElement("b"), { textContent: text }));
+  if (exact !== undefined) part.title = String(exact);
+  return [...elements, part];
+}
+
+/**
+ * @param {Element | null} element
+ * @param {string} text
+ */
+function write(element, text) {
+  if (element && element.textContent !== text) element.textContent = text;
+}
+
+customElements.define("unit-card", UnitCard);
