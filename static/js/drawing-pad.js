@@ -6,8 +6,6 @@ import { SIDE, Sketch } from "./sketch.js";
 
 /** @typedef {import("./sketch.js").Point} Point */
 /** @typedef {import("./sketch.js").Stroke} Stroke */
-/** @typedef {{top: number, left: number, height: number, width: number}} Box */
-/** @typedef {{top: number, left: number, scale_y: number, scale_x: number}} Placement */
 
 const REPLAY_MS = 420;
 const KEY_STEP = 7;
@@ -111,25 +109,9 @@ export class DrawingPad extends HTMLElement {
     this.#replay = requestAnimationFrame(step);
   }
 
-  /**
-   * Frame the part of the drawing that a unit sees.
-   * @param {Box | null} box in pixels of the network's input; null takes the frame away
-   * @param {Placement | null} placement of that input in the picture
-   */
-  mark(box, placement) {
-    const frame = /** @type {HTMLElement} */ (this.querySelector(".field"));
-    frame.hidden = !box || !placement;
-    if (!box || !placement) return;
-    const { width, height } = this.#sketch.picture?.bitmap ?? { width: SIDE, height: SIDE };
-    const scale = 100 / Math.max(width, height);
-    const [right, down] = [50 - (width * scale) / 2, 50 - (height * scale) / 2];
-    const style = {
-      top: down + (placement.top + box.top * placement.scale_y) * scale,
-      left: right + (placement.left + box.left * placement.scale_x) * scale,
-      height: box.height * placement.scale_y * scale,
-      width: box.width * placement.scale_x * scale,
-    };
-    for (const [name, share] of Object.entries(style)) frame.style.setProperty(name, `${share}%`);
+  /** The size of the picture that the server is sent, in its own pixels. */
+  get size() {
+    return this.#sketch.picture?.bitmap ?? { width: SIDE, height: SIDE };
   }
 
   /** Paint what is seen, in the page's colours of now. */

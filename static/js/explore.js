@@ -5,6 +5,7 @@ import { ARROWS } from "./drawing-pad.js";
 import "./layer-columns.js";
 import "./map-inspector.js";
 import "./number-grid.js";
+import "./pad-overlay.js";
 import "./preparation-strip.js";
 import "./probability-bars.js";
 import "./time-machine.js";
@@ -24,6 +25,7 @@ const LAST = "convscope-drawing";
 const SLOW_MS = 400;
 
 const pad = /** @type {import("./drawing-pad.js").DrawingPad} */ (document.querySelector("drawing-pad"));
+const overlay = /** @type {import("./pad-overlay.js").PadOverlay} */ (document.querySelector("pad-overlay"));
 const strip = /** @type {import("./preparation-strip.js").PreparationStrip} */ (
   document.querySelector("preparation-strip")
 );
@@ -54,7 +56,7 @@ const queue = new Newest(async (_, signal) => {
 /** How often the drawing has changed, and its number when the server was given it to keep. */
 let version = 0;
 let kept = -1;
-/** @type {import("./drawing-pad.js").Placement | null} where the network's input lies in the drawing */
+/** @type {import("./pad-overlay.js").Placement | null} where the network's input lies in the drawing */
 let placement = null;
 
 /** @param {AbortSignal} signal */
@@ -152,6 +154,7 @@ async function keep() {
   if (image) localStorage.setItem(LAST, image);
   kept = drawing;
   address({ image }, false);
+  shown.units.kept();
 }
 
 /** Take up the last drawing, if the server still has it, for a network that one watches. */
@@ -216,7 +219,7 @@ function select(layer, channel, y = null, x = null, step = true) {
  * @param {import("./walking.js").Unit | null} unit
  */
 function field(unit) {
-  pad.mark(unit && placement ? unit.receptive_field : null, placement);
+  overlay.mark(unit && unit.receptive_field, placement, pad.size);
 }
 
 /**
@@ -249,7 +252,8 @@ function name(model) {
 async function arrived() {
   const element = /** @type {HTMLElement} */ (document.getElementById("model-view"));
   const image = () => (kept === version ? view.image : null);
-  shown = new ModelView(element, select, setScale, () => !pad.empty && queue.push(true), { image, field, say });
+  const shade = (/** @type {Tensor | null} */ strengths) => overlay.shade(strengths, placement, pad.size);
+  shown = new ModelView(element, select, setScale, () => !pad.empty && queue.push(true), { image, field, shade, say });
   if (shown.name !== view.model) address({ model: shown.name, layer: null, channel: null, y: null, x: null }, true);
   shown.machine?.show(shown.name);
   name(shown.name);

@@ -11,6 +11,13 @@ import { UnitView } from "./unit-view.js";
 /** @typedef {import("./probability-bars.js").Prediction} Prediction */
 /** @typedef {import("./walking.js").Unit} Unit */
 /**
+ * @typedef {object} Page
+ * @property {() => string | null} image the id of the drawing, if the server has just this one
+ * @property {(unit: Unit | null) => void} field show what a unit sees of the drawing
+ * @property {(strengths: Tensor | null) => void} shade show where its gradient is
+ * @property {(text: string) => void} say
+ */
+/**
  * @callback Select look at a layer, at a channel of it, at a unit
  * @param {string | null} layer
  * @param {number | null} channel
@@ -43,7 +50,7 @@ export class ModelView {
    * @param {Select} select
    * @param {(scale: "map" | "layer") => void} setScale
    * @param {() => void} look called when something is looked at that wasn't asked for
-   * @param {{image: () => string | null, field: (unit: Unit | null) => void, say: (text: string) => void}} page
+   * @param {Page} page
    */
   constructor(element, select, setScale, look, page) {
     this.element = element;
@@ -72,7 +79,7 @@ export class ModelView {
       /** @type {import("./unit-card.js").UnitCard} */ (element.querySelector("unit-card")), this.layers,
       {
         go: ({ layer, channel, y, x }, step) => select(layer, channel, y, x, step),
-        image: page.image, trace: look, say: page.say,
+        image: page.image, trace: look, say: page.say, shade: page.shade,
         changed: (unit) => {
           page.field(unit);
           if (this.#view) void this.#inspect(this.#view);

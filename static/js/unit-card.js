@@ -33,6 +33,7 @@ export class UnitCard extends HTMLElement {
     this.#button("back").addEventListener("click", () => this.#tell("back", {}));
     this.#button("step").addEventListener("click", () => this.#tell("step", {}));
     this.#button("play").addEventListener("click", () => this.play(!this.playing));
+    this.#button("gradient").addEventListener("click", () => this.#toggleGradient());
     this.#button("digits").addEventListener("click", () => this.#moreDigits());
     document.addEventListener("themechange", () => this.#fill());
   }
@@ -77,6 +78,7 @@ export class UnitCard extends HTMLElement {
     if (!unit) return this.play(false);
     this.#button("back").disabled = !returning;
     this.#button("enter").disabled = !strongestInput(unit);
+    this.#button("gradient").disabled = unit.kind === "input";
     for (const name of ["play", "step"]) this.#button(name).hidden = shape.length !== 3 || shape[1] * shape[2] === 1;
     this.querySelector(".unit-speed")?.toggleAttribute("hidden", !!this.#button("play").hidden);
     this.#fill();
@@ -159,6 +161,16 @@ export class UnitCard extends HTMLElement {
     this.#digits = DIGITS[(DIGITS.indexOf(this.#digits) + 1) % DIGITS.length];
     this.#button("digits").textContent = `${this.#digits} digits`;
     this.#fill();
+  }
+
+  /** Whether the page shows where the number's gradient is. */
+  get gradient() {
+    return this.#button("gradient").getAttribute("aria-pressed") === "true";
+  }
+
+  #toggleGradient() {
+    this.#button("gradient").setAttribute("aria-pressed", String(!this.gradient));
+    this.#tell("gradient", {});
   }
 
   get playing() {

@@ -3,6 +3,7 @@
 
 import "./unit-card.js";
 import { Newest } from "./newest.js";
+import { readNpy } from "./npy.js";
 import { Refusal, request } from "./request.js";
 import { carried, following, isUnit, neighbour } from "./walking.js";
 
@@ -17,6 +18,7 @@ import { carried, following, isUnit, neighbour } from "./walking.js";
  * @property {() => string | null} image the id of the drawing, if the server has just this one
  * @property {() => void} trace ask for a trace, which brings the unit along
  * @property {(unit: Unit | null) => void} changed another number is looked at
+ * @property {(strengths: Tensor | null) => void} shade show where its gradient is
  * @property {(message: string) => void} say
  */
 
@@ -53,9 +55,11 @@ export class UnitView {
     this.#on("more", () => this.#showMore());
     this.#on("step", () => this.place && around.go(following(this.#shape(this.place), this.place), false));
     this.#on("pause", () => around.changed(this.record));
+    this.#on("gradient", () => this.kept());
   }
 
   #queue;
+  #gradients = new Newest(async (_, signal) => this.#shade(signal));
 
   /**
    * @param {string} name
@@ -125,10 +129,8 @@ export class UnitView {
   async #fetch(signal) {
     const place = this.place;
     if (!place) return;
-    const { layer, channel, y, x } = place;
-    const path = [this.#model, "layers", layer, "units", channel, y, x].map(encodeURIComponent).join("/");
     try {
-      const response = await request(`/api/v1/models/${path}?image=${this.#image}&count=${this.#terms}`, { signal });
+      const response = await request(`${this.#path(place)}?image=${this.#image}&count=${this.#terms}`, { signal });
       const unit = await response.json();
       if (this.place && sameUnit(place, this.place)) this.#tell(unit);
     } catch (error) {
@@ -136,6 +138,33 @@ export class UnitView {
       if (!(error instanceof Refusal)) throw error;
       this.around.say(error.message);
     }
+  }
+
+  /** The server has the drawing, so that it can be asked where the number's gradient is. */
+  kept() {
+    const wanted = this.card.gradient && this.place && this.place.layer !== "input";
+    if (wanted && this.around.image() !== null) this.#gradients.push(true);
+    else this.around.shade(null);
+  }
+
+  /** @param {AbortSignal} signal */
+  async #shade(signal) {
+    const [place, image] = [this.place, this.around.image()];
+    if (!place || image === null) return;
+    try {
+      const response = await request(`${this.#path(place)}/effective_field.npy?image=${image}`, { signal });
+      const strengths = readNpy(await response.arrayBuffer());
+      const same = this.place && sameUnit(place, this.place) && this.around.image() === image;
+      if (same && this.card.gradient) this.around.shade(strengths);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.around.say(error.message);
+    }
+  }
+
+  /** @param {Place} place */
+  #path({ layer, channel, y, x }) {
+    return `/api/v1/models/${[this.#model, "layers", layer, "units", channel, y, x].map(encodeURIComponent).join("/")}`;
   }
 
   /**
@@ -179,6 +208,7 @@ export class UnitView {
     const shape = unit ? this.#shape(placeFrom(unit)) : [];
     this.card.show(unit, shape, reads?.some(Boolean) ?? true, this.#trail.length > 0);
     this.around.changed(unit);
+    this.kept();
     if (unit && this.#focus) this.card.focus({ preventScroll: true });
     if (unit) this.#focus = false;
   }
