@@ -119,7 +119,7 @@ def find_chromium() -> str:
 
 def _draw(page: "Page", stroke: Stroke) -> dict[str, Any]:
     """Draw on the empty pad, wait until all is painted, clear it, and return what was seen."""
-    box = page.locator("drawing-pad canvas").bounding_box()
+    box = page.locator("drawing-pad > canvas").bounding_box()
     assert box is not None
     places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
     page.mouse.move(*places[0])

@@ -22,7 +22,7 @@ def draw(page: Page, strokes: list[list[Point]]) -> None:
 
 def on_page(page: Page, point: Point) -> Point:
     """A point of the pad in the window's pixels."""
-    box = page.locator("drawing-pad canvas").bounding_box()
+    box = page.locator("drawing-pad > canvas").bounding_box()
     assert box is not None
     return (
         box["x"] + point[0] * box["width"] / SIDE,

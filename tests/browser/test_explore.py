@@ -294,7 +294,7 @@ def test_an_example_is_replayed_and_read(explore: Watched, digit: int) -> None:
 
 def test_drawing_with_the_keyboard_alone(explore: Watched) -> None:
     page = explore.page
-    page.locator("drawing-pad canvas").focus()
+    page.locator("drawing-pad > canvas").focus()
     for _ in range(8):
         page.keyboard.press("ArrowUp")
     page.keyboard.press("Space")

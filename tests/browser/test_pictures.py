@@ -121,7 +121,7 @@ def test_a_lost_server_is_said_and_the_drawing_kept(explore: Watched) -> None:
 
 def dot(page: Page) -> None:
     """A tap in the middle of the drawing's own ink."""
-    box = page.locator("drawing-pad canvas").bounding_box()
+    box = page.locator("drawing-pad > canvas").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.535)
 
