@@ -19,9 +19,9 @@ from app.core.arithmetic_functions import (
 from app.core.arithmetic_pools import explain_max_pool, explain_mean_pool
 from app.core.arithmetic_sums import explain_addition, explain_conv2d, explain_linear
 from app.core.errors import Unexplained, UnknownUnit
-from app.core.layers import KINDS, Addition, Layer
+from app.core.layers import KINDS, Addition, Layer, module_of
 from app.core.picking import check_channel
-from app.core.tracing import SOFTMAX, Trace
+from app.core.tracing import Trace
 from app.core.units import Asked, Index, Unit
 
 _EXPLAINED: dict[type[nn.Module], Callable[[Asked], Unit]] = {
@@ -40,8 +40,6 @@ _EXPLAINED: dict[type[nn.Module], Callable[[Asked], Unit]] = {
     nn.Softmax: explain_softmax,
     nn.LogSoftmax: explain_log_softmax,
 }
-# What stands for a layer that is no module.
-_FUNCTIONS: dict[str, nn.Module] = {"add": Addition(), "flatten": nn.Flatten(), "softmax": SOFTMAX}
 # Kinds whose units are functions of the one number at the same place.
 POINTWISE = {
     kind.name
@@ -86,11 +84,6 @@ def check_unit(layer: Layer, index: Index) -> None:
             f"{layer.name} has no unit in row {y}, column {x}. Its rows are 0 to {height - 1} and "
             f"its columns 0 to {width - 1}."
         )
-
-
-def module_of(network: nn.Module, layer: Layer) -> nn.Module:
-    """A layer's module, or what stands for it where it is a function."""
-    return _FUNCTIONS[layer.kind] if layer.module is None else network.get_submodule(layer.module)
 
 
 def activation_of(trace: Trace, name: str) -> Tensor:

@@ -141,6 +141,11 @@ KINDS: dict[type[nn.Module], Kind] = {
 }
 
 
+# What stands for a layer that is no module of its network.
+SOFTMAX = nn.Softmax(dim=-1)
+_FUNCTIONS: dict[str, nn.Module] = {"add": Addition(), "flatten": nn.Flatten(), "softmax": SOFTMAX}
+
+
 def kind_of(module: nn.Module) -> Kind:
     """The declared kind of a module.
 
@@ -189,6 +194,11 @@ def describe_layer(step: Step, inputs: Sequence[Layer]) -> Layer:
         module=step.path,
         operands=step.operands,
     )
+
+
+def module_of(network: nn.Module, layer: Layer) -> nn.Module:
+    """A layer's module, or what stands for it where it is a function."""
+    return _FUNCTIONS[layer.kind] if layer.module is None else network.get_submodule(layer.module)
 
 
 def input_layer(shape: Shape, signed: bool) -> Layer:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from app.core.layers import Layer, Step, describe_layer, input_layer
+from app.core.layers import SOFTMAX, Layer, Step, describe_layer, input_layer
 from app.core.receptive_fields import Shape
 from app.core.watching import Call, Given, Origin, origin_of, unused_name, watch_layers
-
-SOFTMAX = nn.Softmax(dim=-1)
 
 
 @dataclass(frozen=True)
