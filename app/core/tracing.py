@@ -27,6 +27,11 @@ class Trace:
     logits: Tensor
     probabilities: Tensor
 
+    @property
+    def size_in_bytes(self) -> int:
+        """How much memory the activations take."""
+        return sum(one.numel() * one.element_size() for one in self.activations.values())
+
     def cpu(self) -> "Trace":
         """The same trace in the CPU's memory."""
         return Trace(
