@@ -17,6 +17,7 @@ from app.services.local_engine import LocalEngine
 from app.services.model_library import ModelLibrary
 from app.services.model_uses import forget_gone_models
 from app.services.predictor import Predictor
+from app.services.recent_traces import RecentTraces
 from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
 from app.services.snapshot_models import SnapshotModels
@@ -36,6 +37,7 @@ from app.web import (
     runs,
     sweep_pages,
     sweeps,
+    units,
 )
 from app.web.assets import ROOT, STATIC, LastingFiles
 from app.web.documenting import DESCRIPTION, problems
@@ -52,6 +54,7 @@ class State(TypedDict):
     library: ModelLibrary
     predictor: Predictor
     images: ImageStore
+    traces: RecentTraces
     store: RunStore
     snapshots: SnapshotModels
     feed: RunFeed
@@ -92,6 +95,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             library=library,
             predictor=predictor,
             images=images,
+            traces=RecentTraces(images),
             store=store,
             snapshots=SnapshotModels(store, settings.dataset_folders, device),
             feed=feed,
@@ -123,6 +127,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         api.router,
         models.router,
         maps.router,
+        units.router,
         datasets.router,
         augmentations.router,
         runs.router,

@@ -53,6 +53,14 @@ class UnknownChannel(ConvScopeError):
     """A channel that the layer does not have."""
 
 
+class UnknownUnit(ConvScopeError):
+    """A row or column that the layer's maps do not have."""
+
+
+class Unexplained(ConvScopeError):
+    """A layer whose arithmetic isn't known here; the message says why."""
+
+
 class UnknownImage(ConvScopeError):
     """An image id under which nothing is kept."""
 

@@ -7,9 +7,12 @@ from threading import Lock
 import torch
 from torch import Tensor, nn
 
+from app.core.arithmetic import explain
 from app.core.errors import UnknownLayer
 from app.core.layers import Layer
 from app.core.tracing import Trace, list_layers, trace, weights_of
+from app.core.unit_fields import UnitField, effective_field, unit_field
+from app.core.units import Index, Unit
 from models.registry import ModelCard
 
 
@@ -79,3 +82,20 @@ class Model:
         """Every layer's output for one prepared picture (channels, height, width), on the CPU."""
         with self._lock:
             return trace(self.network, picture.to(self.device)).cpu()
+
+    def explain(self, trace: Trace, layer: str, index: Index) -> Unit:
+        """How a unit of one of this model's traces came about.
+
+        Raises UnknownLayer, UnknownChannel, UnknownUnit and Unexplained.
+        """
+        return explain(self.network, self.layers, trace, self.layer(layer).name, index)
+
+    def unit_field(self, layer: str, index: Index) -> UnitField:
+        """The pixels that a unit, which must be there, depends on. Raises UnknownLayer."""
+        name, shape = self.layer(layer).name, self.card.input_shape
+        return unit_field(self.network, self.layers, shape, name, index)
+
+    def effective_field(self, picture: Tensor, layer: str, index: Index) -> Tensor:
+        """How much a unit, which must be there, changes with each pixel: (height, width)."""
+        with self._lock:
+            return effective_field(self.network, picture.to(self.device), layer, index).cpu()

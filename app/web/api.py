@@ -1,7 +1,6 @@
 """The JSON API, version 1: models, predictions, traces and images."""
 
 import json
-from functools import partial
 from importlib.metadata import version
 from typing import Annotated
 
@@ -21,7 +20,7 @@ from app.web.dependencies import (
     SourcesDep,
     WantedModelDep,
 )
-from app.web.documenting import IMAGE, LAYERS, binary, picture_body, problems
+from app.web.documenting import IMAGE, LAYERS, UNIT, binary, picture_body, problems
 from app.web.picks import Picks, read_picks, take
 from app.web.schemas import (
     Card,
@@ -34,6 +33,8 @@ from app.web.schemas import (
     describe_card,
 )
 from app.web.timing import timing_headers
+from app.web.unit_schemas import MOST_TERMS, UnitAnswer
+from app.web.units import read_unit
 
 VERSION = version("convscope")
 
@@ -54,6 +55,17 @@ Layers = Annotated[
 ]
 Steps = Annotated[
     bool, Query(description="Add the steps of the preparation as tensors `step:<name>`.")
+]
+
+UnitQuery = Annotated[
+    str | None,
+    Query(
+        description="Tell how this unit came about: `<layer>/<channel>/<row>/<column>`.",
+        openapi_examples=UNIT,
+    ),
+]
+TermsQuery = Annotated[
+    int, Query(ge=1, le=MOST_TERMS, description="How many terms of that unit at most.")
 ]
 
 
@@ -133,6 +145,8 @@ async def trace(
     layers: Layers = None,
     steps: Steps = False,
     top: Top = None,
+    unit: UnitQuery = None,
+    terms: TermsQuery = 6,
 ) -> Response:
     """One forward pass: a tensor per layer by its name, the prepared picture as `input`, and the
     prediction as JSON in the metadata's `prediction`.
@@ -141,13 +155,26 @@ async def trace(
     `conv1@7` channel 7. Then the metadata's `picked` is JSON that has, by layer, the numbers of
     the `channels` in the tensor, and `smallest`, `largest`, `mean` and the share of `zeros` of the
     whole layer.
+
+    With `unit` the metadata's `unit` is JSON that says how that number came about, made from this
+    very trace, as GET /api/v1/models/{model}/layers/{layer}/units/{channel}/{y}/{x} answers it.
     """
-    finish = partial(_trace_file, model, read_picks(model, layers), steps, top)
+    picks, asked = read_picks(model, layers), read_unit(model, unit)
+
+    def finish(traced: Traced) -> Response:
+        told = asked and UnitAnswer.of(model, traced.trace, *asked, offset=0, count=terms)
+        return _trace_file(model, picks, steps, top, told, traced)
+
     return await predictor.trace(model, _only(sources), finish)
 
 
 def _trace_file(
-    model: Model, picks: Picks, steps: bool, top: int | None, traced: Traced
+    model: Model,
+    picks: Picks,
+    steps: bool,
+    top: int | None,
+    unit: UnitAnswer | None,
+    traced: Traced,
 ) -> Response:
     trace = traced.trace
     prediction = Prediction(model.card.classes, trace.logits, trace.probabilities)
@@ -157,6 +184,8 @@ def _trace_file(
     values, picked = take(picks, trace.activations)
     if picked:
         metadata["picked"] = picked
+    if unit:
+        metadata["unit"] = unit.model_dump_json()
     tensors = {name: value.numpy() for name, value in values.items()}
     tensors["input"] = trace.input.numpy()
     if steps:

@@ -20,6 +20,13 @@ MODEL: Examples = {
     "convnet-revisited": {"summary": "The smallest", "value": "convnet-revisited"},
 }
 LAYER: Examples = {"conv1": {"summary": "The first convolution", "value": "conv1"}}
+CHANNEL: Examples = {"first": {"summary": "The first", "value": 0}}
+ROW: Examples = {"middle": {"summary": "The middle of conv1", "value": 14}}
+COLUMN: Examples = ROW
+UNIT: Examples = {
+    "none": {"summary": "None", "value": ""},
+    "sum": {"summary": "A sum of products", "value": "conv1/0/14/14"},
+}
 IMAGE: Examples = {"seven": {"summary": "A seven, always there", "value": example_image()}}
 LAYERS: Examples = {
     "all": {"summary": "All layers", "value": ""},
@@ -76,7 +83,7 @@ PLANS: Examples = {
 NEW_MODEL: Examples = {"own": {"summary": "A name", "value": {"name": "my-digits"}}}
 
 _MEANING: dict[int | str, str] = {
-    404: "There is no such model, layer, channel, image, run or sweep; the detail says which "
+    404: "There is no such model, layer, channel, unit, image, run or sweep; the detail says which "
     "there are.",
     409: "The run's or the sweep's state forbids it, or something needs the model; the detail says "
     "what.",

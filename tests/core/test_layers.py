@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from app.core.layers import KINDS, TIMES, Layer, kind_of
+from app.core.layers import KINDS, TIMES, Addition, Layer, kind_of
 from app.core.tracing import list_layers
 
 
@@ -22,6 +22,9 @@ def describe(module: nn.Module, signed_input: bool = False) -> Layer:
         (nn.MaxPool2d(3, 2, 1), "max_pool2d", "max 3 x 3, stride 2, pad 1"),
         (nn.AvgPool2d(2), "avg_pool2d", "mean 2 x 2"),
         (nn.AdaptiveAvgPool2d((2, 3)), "adaptive_avg_pool2d", "mean to 2 x 3"),
+        (nn.AdaptiveMaxPool2d((None, 3)), "adaptive_max_pool2d", "max to its height x 3"),
+        (nn.ReLU6(), "relu6", "min(max(0, x), 6)"),
+        (nn.Hardtanh(-2, 3), "hardtanh", "min(max(-2, x), 3)"),
         (nn.BatchNorm2d(4), "batch_norm2d", "normalise"),
         (nn.LeakyReLU(0.1), "leaky_relu", "max(0.1 x, x)"),
         (nn.Linear(12, 3), "linear", "12 → 3"),
@@ -43,14 +46,31 @@ MODULES = [
     nn.SiLU(),
     nn.Tanh(),
     nn.Sigmoid(),
+    nn.ReLU6(),
+    nn.Hardtanh(),
+    nn.Hardsigmoid(),
+    nn.Hardswish(),
+    nn.PReLU(4),
+    nn.ELU(),
+    nn.CELU(),
+    nn.SELU(),
+    nn.Mish(),
+    nn.Softplus(),
+    nn.Softsign(),
+    nn.LogSigmoid(),
+    nn.Tanhshrink(),
     nn.MaxPool2d(2),
     nn.AvgPool2d(2),
     nn.AdaptiveAvgPool2d(2),
+    nn.AdaptiveMaxPool2d(2),
     nn.Dropout(),
+    nn.Dropout2d(),
     nn.Identity(),
+    Addition(),
     nn.Flatten(),
     nn.Linear(12, 4),
     nn.Softmax(dim=1),
+    nn.LogSoftmax(dim=1),
 ]
 
 
@@ -104,5 +124,5 @@ def test_a_channelwise_layer_hands_each_channel_on_alone(module: nn.Module) -> N
     changed = (module.eval()(before) != module(after)).transpose(0, 1).flatten(1).any(1)
     alone = len(changed) == 4 and changed.tolist() == [False, False, True, False]
     # Linear and softmax work along other axes here, and flatten has no channels left.
-    several = isinstance(module, nn.Linear | nn.Softmax | nn.Flatten)
+    several = isinstance(module, nn.Linear | nn.Softmax | nn.LogSoftmax | nn.Flatten)
     assert describe(module).channelwise == (alone and not several)

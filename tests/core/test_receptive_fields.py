@@ -137,4 +137,4 @@ def test_branches_see_what_the_wider_one_sees() -> None:
 
 
 def test_a_function_that_rescales_makes_the_field_unknown() -> None:
-    assert layers_of(Branches(True), (12, 12))[2].receptive_field.stride_y == 0
+    assert layers_of(Branches(True), (12, 12))[3].receptive_field.stride_y == 0

@@ -1,6 +1,7 @@
 """Traces against torch itself: the same network run by hand, one module after the other."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -120,15 +121,136 @@ def test_a_module_that_is_called_twice_is_two_layers() -> None:
         conv = network.conv(stem)
     torch.testing.assert_close(traced.activations["relu"], stem[0])
     torch.testing.assert_close(traced.activations["conv"], conv[0])
+    torch.testing.assert_close(traced.activations["add"], (conv + stem)[0])
     torch.testing.assert_close(traced.activations["relu_1"], (conv + stem)[0].relu())
     assert reads == {
         "stem": ("input",),
         "relu": ("stem",),
         "conv": ("relu",),
-        "relu_1": ("relu", "conv"),  # The sum is no module, and is seen through.
-        "fc": ("relu_1",),  # So is the flatten.
+        "add": ("relu", "conv"),  # in forward order, though it is conv + relu
+        "relu_1": ("add",),
+        "flatten": ("relu_1",),  # The dropout is no layer, and is seen through.
+        "fc": ("flatten",),
         "softmax": ("fc",),
     }
+
+
+class Outer(nn.Module):
+    """Sums and flattens in each form that Python has, within a module and outside of one."""
+
+    shift: Tensor
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.block = Block(form)
+        self.register_buffer("shift", torch.full((1, 2, 4, 4), 3.0))
+
+    def forward(self, picture: Tensor) -> Tensor:
+        # None of these adds two activations.
+        shifted = torch.relu(picture + self.shift + 1 + picture.mean(dim=1, keepdim=True))
+        blocked = self.block(shifted)
+        return blocked.view(len(blocked), -1)  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.form = form
+        self.one, self.two = nn.Conv2d(2, 2, 1), nn.LayerNorm(4)  # A norm adds within itself.
+
+    def forward(self, maps: Tensor) -> Tensor:
+        one, two = self.one(maps), self.two(maps)
+        if self.form == "operator":
+            return torch.as_tensor(one + two)
+        if self.form == "in place":
+            one += two
+            return torch.as_tensor(one)
+        if self.form == "function":
+            return torch.add(one, other=two)
+        return torch.as_tensor(one.add_(two))
+
+
+@pytest.mark.parametrize("form", ["operator", "in place", "function", "method"])
+def test_sums_and_flattens_that_are_no_modules_are_layers(form: str) -> None:
+    torch.manual_seed(4)
+    network = Outer(form).eval()
+    traced, reads = trace_and_reads(network, 2, 4, 4)
+    shifted = picture(2, 4, 4)[None] + 4
+    shifted = (shifted + picture(2, 4, 4)[None].mean(dim=1, keepdim=True)).detach()
+    with torch.inference_mode():
+        one, two = network.block.one(shifted), network.block.two(shifted)
+    torch.testing.assert_close(traced.activations["block.one"], one[0])
+    torch.testing.assert_close(traced.activations["block.add"], (one + two)[0])
+    torch.testing.assert_close(traced.activations["flatten"], (one + two).flatten())
+    assert reads == {
+        "block.one": ("input",),
+        "block.two": ("input",),
+        "block.add": ("block.one", "block.two"),
+        "flatten": ("block.add",),
+        "softmax": ("flatten",),
+    }
+
+
+@pytest.mark.parametrize(
+    "flatten",
+    [
+        lambda maps: torch.flatten(maps, 1),
+        lambda maps: maps.flatten(start_dim=1),
+        lambda maps: maps.view(-1, 32),
+        lambda maps: maps.reshape(maps.shape[0], -1),
+    ],
+    ids=["function", "method", "view", "reshape"],
+)
+def test_a_flatten_is_a_layer_however_it_is_written(flatten: Callable[[Tensor], Tensor]) -> None:
+    class Flat(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act, self.fc = nn.Tanh(), nn.Linear(32, 2)
+
+        def forward(self, maps: Tensor) -> Tensor:
+            return torch.as_tensor(self.fc(flatten(self.act(maps))))
+
+    traced, reads = trace_and_reads(Flat(), 2, 4, 4)
+    assert reads == {
+        "act": ("input",),
+        "flatten": ("act",),
+        "fc": ("flatten",),
+        "softmax": ("fc",),
+    }
+    assert torch.equal(traced.activations["flatten"], traced.activations["act"].flatten())
+
+
+def test_a_layer_knows_what_it_takes_as_it_is() -> None:
+    class Mixed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act, self.one, self.two = nn.ReLU(inplace=True), nn.Tanh(), nn.Tanh()
+
+        def forward(self, maps: Tensor) -> Tensor:
+            act = self.act(self.one(maps))
+            both = self.two(2 * act) + act
+            return torch.as_tensor((both + both).flatten(1))
+
+    layers = list_layers(Mixed(), (1, 2, 2), signed_input=False)
+    assert {layer.name: layer.operands for layer in layers} == {
+        "one": ("input",),
+        "act": ("one",),
+        "two": (None,),  # Twice the activation of act is no layer's.
+        "add": ("two", "act"),
+        "add_1": ("add", "add"),
+        "flatten": ("add_1",),
+        "softmax": ("flatten",),
+    }
+    assert {layer.name: layer.reads for layer in layers}["two"] == ("act",)
+
+
+def test_a_trace_leaves_its_picture_as_it_was() -> None:
+    network = nn.Sequential(nn.Tanh(), nn.ReLU(inplace=True), nn.Flatten())
+    network = nn.Sequential(nn.LeakyReLU(-1, inplace=True), network)
+    negative = -picture(1, 2, 2)
+    traced = trace(network, negative.clone())
+    assert torch.equal(traced.input, negative)
+    assert torch.equal(traced.activations["0"], -negative)
 
 
 class Clashing(nn.Module):

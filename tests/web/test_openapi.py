@@ -64,6 +64,8 @@ def test_every_operation_of_the_design_is_there(document: dict[str, Any]) -> Non
         "delete /api/v1/sweeps/{sweep}",
         "post /api/v1/sweeps/{sweep}/cancel",
         *(f"post /api/v1/runs/{{run}}/{action}" for action in ("cancel", "pause", "resume")),
+        f"get {layer}/units/{{channel}}/{{y}}/{{x}}",
+        *(f"get {layer}/units/{{channel}}/{{y}}/{{x}}/effective_field.{form}" for form in FORMS),
         *(f"get {layer}/{what}.{form}" for what in ("filters", "activations") for form in FORMS),
     }
 
