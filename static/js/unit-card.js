@@ -3,6 +3,7 @@
 import { account, readsInWords, verdict } from "./unit-words.js";
 import { commonSpan, tableOf } from "./small-numbers.js";
 import { rounded } from "./adding.js";
+import { plotOf } from "./function-plot.js";
 import { SoftmaxSums } from "./softmax-sums.js";
 import { padded, UnitTerms } from "./unit-terms.js";
 import { inputAt, strongestInput } from "./walking.js";
@@ -12,6 +13,8 @@ import { inputAt, strongestInput } from "./walking.js";
 /** @typedef {import("./unit-words.js").Part} Part */
 
 const DIGITS = [4, 7, 10];
+// Windows of so many rows and columns are shown larger.
+const LARGE = 3;
 // So many steps a second, by the slider's place.
 const SPEEDS = [1, 2, 4, 8, 16, 30];
 
@@ -20,6 +23,8 @@ export class UnitCard extends HTMLElement {
   #unit = null;
   #digits = DIGITS[0];
   #signed = true;
+  /** @type {import("./function-plot.js").Pairs | null} */
+  #pairs = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #next;
 
@@ -70,9 +75,12 @@ export class UnitCard extends HTMLElement {
    * @param {number[]} shape of its layer's output
    * @param {boolean} signed whether what it reads can be negative
    * @param {boolean} returning whether there is a unit to go back to
+   * @param {import("./function-plot.js").Pairs | null} pairs what the unit's function made of the
+   *   map that it reads, where it is a function of one number
    */
-  show(unit, shape, signed, returning) {
+  show(unit, shape, signed, returning, pairs) {
     this.#unit = unit;
+    this.#pairs = pairs;
     this.#signed = signed;
     this.hidden = !unit;
     if (!unit) return this.play(false);
@@ -115,8 +123,16 @@ export class UnitCard extends HTMLElement {
     const term = unit.terms[0];
     const window = term && !term.products && unit.window && term.inputs.length * term.inputs[0].length > 1;
     if (window) return body.replaceChildren(...this.#windowTable(unit));
-    if (!term || (!term.products && unit.terms.length === 1)) return body.replaceChildren();
+    if (!term || (!term.products && unit.terms.length === 1)) return body.replaceChildren(...this.#plot(unit));
     return this.terms?.show(unit, { ...told, signed: this.#signed });
+  }
+
+  /** @param {Unit} unit */
+  #plot(unit) {
+    const input = unit.terms[0]?.inputs[0][0];
+    if (!this.#pairs || typeof input !== "number") return [];
+    const style = getComputedStyle(this);
+    return [plotOf(this.#pairs, { input, output: unit.value }, (name) => style.getPropertyValue(name).trim())];
   }
 
   /**
@@ -138,7 +154,7 @@ export class UnitCard extends HTMLElement {
       commonSpan([term.inputs], this.#signed), choose,
       (row, column) => y !== null && rows[row] === y && columns[column] === x,
     );
-    table.classList.add("window");
+    table.classList.toggle("window", rows.length <= LARGE && columns.length <= LARGE);
     return [table, words];
   }
 

@@ -10,6 +10,8 @@ import { commonSpan, paintSmall, tableOf } from "./small-numbers.js";
 
 // Tables of more columns can't be read; their pictures can.
 const WIDEST_TABLE = 11;
+// Of a layer with a longer name only the channel is told beside its pictures.
+const LONG = 10;
 
 /**
  * @typedef {object} Shown
@@ -111,7 +113,8 @@ export class UnitTerms {
    */
   #fill(row, unit, term, subtotal, spans) {
     const [enter, numbers] = row.querySelectorAll("button");
-    const name = unit.reads.length > 1 ? term.source : `${term.source} · ${term.channel}`;
+    const channel = term.source.length > LONG ? `channel ${term.channel}` : `${term.source} · ${term.channel}`;
+    const name = unit.reads.length > 1 ? term.source : channel;
     row.dataset.channel = String(term.channel);
     write(enter.querySelector("small"), name);
     write(enter.querySelector("b"), subtotal);

@@ -2,6 +2,7 @@
 // way back to where one came from.
 
 import "./unit-card.js";
+import { channelOf } from "./looking.js";
 import { Newest } from "./newest.js";
 import { readNpy } from "./npy.js";
 import { Refusal, request } from "./request.js";
@@ -206,11 +207,25 @@ export class UnitView {
     this.record = unit;
     const reads = unit?.reads.map((name) => this.layers.find((layer) => layer.name === name)?.signed);
     const shape = unit ? this.#shape(placeFrom(unit)) : [];
-    this.card.show(unit, shape, reads?.some(Boolean) ?? true, this.#trail.length > 0);
+    this.card.show(unit, shape, reads?.some(Boolean) ?? true, this.#trail.length > 0, this.#pairs(unit));
     this.around.changed(unit);
     this.kept();
     if (unit && this.#focus) this.card.focus({ preventScroll: true });
     if (unit) this.#focus = false;
+  }
+
+  /**
+   * What a function of one number made of the map that it read.
+   * @param {Unit | null} unit
+   */
+  #pairs(unit) {
+    const term = unit?.terms[0];
+    const [own, read] = [unit && this.#tensors?.get(unit.layer), term && this.#tensors?.get(term.source)];
+    if (!unit || !term || !own || !read || unit.total > 1 || unit.window || own.shape.length < 3) return null;
+    if (own.shape.length !== read.shape.length) return null;
+    const [outputs, inputs] = [channelOf(own, unit.index[0]), channelOf(read, term.channel)];
+    if (!inputs || inputs.length !== outputs?.length) return null;
+    return { inputs, outputs, source: term.source, layer: unit.layer };
   }
 
   #showMore() {

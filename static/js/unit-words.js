@@ -125,9 +125,9 @@ export function readsInWords(unit) {
   const { window, total, reads, receptive_field: field, terms } = unit;
   if (unit.kind === "input") return "A pixel of the picture as the network sees it. Here everything begins.";
   const { top, left, bottom, right } = field.padded;
-  const outside = top + left + bottom + right > 0 ? ", and zeros around them" : "";
+  const outside = top + left + bottom + right > 0 ? ", with padding" : "";
   const pixels = field.height * field.width === 0
-    ? "no pixel of the picture, but zeros around it"
+    ? "no pixel of the picture, but its padding"
     : `${field.height} × ${field.width} pixels of the picture${outside}`;
   const folded = terms.length > 0 && !reads.includes(terms[0].source);
   const single = !window || (window.rows.length === 1 && window.columns.length === 1);
