@@ -1,5 +1,7 @@
 """Units that are sums: of a convolution, a linear layer, an addition."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -28,14 +30,17 @@ def explain_conv2d(asked: Asked) -> Unit:
 def explain_linear(asked: Asked) -> Unit:
     """The sum of products of a row of weights and what is read, and the bias.
 
-    A term per unit read; per map, where the units are those of maps in a row.
+    A term per unit read; per map, where the units are those of maps in a row. Then the detail
+    ``folded`` (height, width) has, for each place of the maps, the products of all of them.
     """
     inputs = asked.inputs[0][asked.place[:-1]]
     if asked.maps_before:
         source, (channels, height, width) = asked.maps_before[0], asked.maps_before[1]
         numbers, window = torch.arange(channels), all_of(height, width)
         inputs, indices = inputs.view(channels, height, width), _alone(numbers, window)
-        return _sum_of_products(asked, source, inputs, numbers, indices, window)
+        unit = _sum_of_products(asked, source, inputs, numbers, indices, window)
+        assert unit.terms.products is not None
+        return replace(unit, details={"folded": unit.terms.products.sum(dim=0)})
     read = torch.arange(len(inputs))
     before = torch.tensor(asked.place[:-1], dtype=torch.int64).expand(len(inputs), -1)
     indices = torch.cat([before, read[:, None]], dim=1)

@@ -201,9 +201,9 @@ def _next(model: Model, trace: Trace, unit: Unit) -> list[NextUnit]:
 
 def _plain(value: object) -> object:
     if isinstance(value, Tensor):
-        return [_number(one) for one in value.tolist()]
-    if isinstance(value, tuple):
-        return list(value)
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
     return _number(value) if isinstance(value, float) else value
 
 

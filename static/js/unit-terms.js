@@ -42,6 +42,9 @@ export class UnitTerms {
     this.list.className = "terms";
     this.tables = document.createElement("div");
     this.tables.className = "term-tables";
+    this.folded = document.createElement("li");
+    this.folded.className = "folded";
+    this.folded.append(document.createElement("canvas"), document.createElement("span"));
     this.rest = document.createElement("button");
     this.rest.type = "button";
     this.rest.className = "control term-rest";
@@ -58,7 +61,8 @@ export class UnitTerms {
     const open = this.#alone ? 0 : unit.terms.findIndex((term) => term.channel === this.#open);
     if (open >= 0) return this.#showTables(unit, unit.terms[open], shown.subtotals[open], shown.signed);
     this.element.replaceChildren(this.list);
-    this.#fit(unit.terms.length);
+    this.#fit(unit.terms.length, !!unit.details.folded);
+    if (unit.details.folded) this.#fold(unit);
     const spans = spansOf(unit.terms, shown.signed);
     unit.terms.forEach((term, which) => this.#fill(this.#rows[which], unit, term, shown.subtotals[which], spans));
     this.#sayRest(unit, shown);
@@ -67,15 +71,29 @@ export class UnitTerms {
   /**
    * Make as many rows as there are terms; those that stay keep the focus.
    * @param {number} count
+   * @param {boolean} folded whether there is a picture of all terms together
    */
-  #fit(count) {
+  #fit(count, folded) {
     while (this.#rows.length < count) this.#rows.push(this.#row(this.#rows.length));
     this.#rows.length = count;
     const last = document.createElement("li");
     last.append(this.rest);
-    const wanted = [...this.#rows, last];
-    const same = this.list.childElementCount === wanted.length && this.list.lastElementChild?.contains(this.rest);
+    const wanted = [...(folded ? [this.folded] : []), ...this.#rows, last];
+    const same = this.list.childElementCount === wanted.length && this.list.contains(this.folded) === folded && this.list.lastElementChild?.contains(this.rest);
     if (!same) this.list.replaceChildren(...wanted);
+  }
+
+  /**
+   * The products of all maps together, as a picture over those maps.
+   * @param {Unit} unit
+   */
+  #fold({ details: { folded }, terms, total }) {
+    const [canvas, words] = this.folded.children;
+    paintSmall(/** @type {HTMLCanvasElement} */ (canvas), folded, true, commonSpan([folded], true));
+    canvas.className = "small";
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `What each place of ${terms[0].source} adds, all of its ${total} maps together`);
+    words.textContent = `What each place adds, all ${total} maps together`;
   }
 
   /** @param {number} which */

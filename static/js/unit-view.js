@@ -91,11 +91,16 @@ export class UnitView {
     return this.#layer(place) && isUnit(this.#shape(place), place) ? place : null;
   }
 
+  /** How many terms there is room for; of a linear layer, their sum as a picture takes one's. */
+  get #count() {
+    return this.#terms - Number(!!this.place && this.#layer(this.place)?.kind === "linear");
+  }
+
   /** What to add to a trace's address, so that it brings the unit along. */
   get query() {
     if (!this.place || this.place.layer === "input") return "";
     const { layer, channel, y, x } = this.place;
-    return `&unit=${encodeURIComponent(`${layer}/${channel}/${y}/${x}`)}&terms=${this.#terms}`;
+    return `&unit=${encodeURIComponent(`${layer}/${channel}/${y}/${x}`)}&terms=${this.#count}`;
   }
 
   /**
@@ -131,7 +136,7 @@ export class UnitView {
     const place = this.place;
     if (!place) return;
     try {
-      const response = await request(`${this.#path(place)}?image=${this.#image}&count=${this.#terms}`, { signal });
+      const response = await request(`${this.#path(place)}?image=${this.#image}&count=${this.#count}`, { signal });
       const unit = await response.json();
       if (this.place && sameUnit(place, this.place)) this.#tell(unit);
     } catch (error) {

@@ -43,7 +43,8 @@ export function account(unit, digits) {
 /** @param {Unit} unit */
 function wordFor({ kind, terms, total, details }) {
   if (details.divisor) return "sum of the window";
-  if (terms[0]?.products) return total === 1 ? "products" : `products of ${plural(total, "channel")}`;
+  const what = terms[0]?.index ? "number" : "channel";
+  if (terms[0]?.products) return total === 1 ? "products" : `products of ${plural(total, what)}`;
   return kind === "add" ? "both" : "sum";
 }
 

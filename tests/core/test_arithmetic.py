@@ -273,6 +273,10 @@ def test_a_linear_layer_reads_the_maps_in_front_of_its_flatten(between: list[nn.
         assert isinstance(linear, nn.Linear)
         assert term.weights is not None
         assert torch.equal(term.weights, linear.weight[1].view(5, 3, 2)[term.channel])
+    folded = unit.details["folded"]
+    assert isinstance(folded, torch.Tensor)
+    products = picture.tanh().double() * linear.weight[1].view(5, 3, 2).detach().double()
+    assert torch.allclose(folded, products.sum(dim=0))
 
 
 def test_a_flatten_tells_where_its_number_was() -> None:
