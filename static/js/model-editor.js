@@ -40,6 +40,8 @@ export class ModelEditor extends HTMLElement {
   );
 
   connectedCallback() {
+    // In what htmx puts into the page, the parts within would come to life after this.
+    customElements.upgrade(this);
     /** @type {Edited} */
     const now = JSON.parse(this.querySelector("script")?.textContent ?? "{}");
     this.now = now;
