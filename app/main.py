@@ -11,7 +11,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.core.devices import choose_device
 from app.core.errors import InvalidSettings
+from app.services.edited_models import EditedModels
 from app.services.engine import Engine
+from app.services.evaluator import Evaluator
 from app.services.image_store import ImageStore
 from app.services.local_engine import LocalEngine
 from app.services.model_library import ModelLibrary
@@ -29,6 +31,7 @@ from app.web import (
     api,
     augmentations,
     datasets,
+    edits,
     errors,
     maps,
     models,
@@ -56,7 +59,8 @@ class State(TypedDict):
     images: ImageStore
     traces: RecentTraces
     store: RunStore
-    snapshots: SnapshotModels
+    edited: EditedModels
+    evaluator: Evaluator
     feed: RunFeed
     trainer: Trainer
     sweeps: SweepStore
@@ -86,6 +90,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         forget_gone_models(library, store)
         feed = RunFeed(store)
         feed.open()
+        snapshots = SnapshotModels(store, settings.dataset_folders, device)
+        evaluator = Evaluator(settings.dataset_folders)
         swept = SweepStore(store)
         judge = partial(early_end, runs=store, sweeps=swept)
         trainer = Trainer(store, engine, settings.runs_at_once, feed.tell, judge)
@@ -97,12 +103,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             images=images,
             traces=RecentTraces(images),
             store=store,
-            snapshots=SnapshotModels(store, settings.dataset_folders, device),
+            edited=EditedModels(settings.data_dir / "edits", library, snapshots),
+            evaluator=evaluator,
             feed=feed,
             trainer=trainer,
             sweeps=swept,
             sweeper=Sweeper(swept, trainer, settings.dataset_folders),
         )
+        await run_in_threadpool(evaluator.close)
         await run_in_threadpool(trainer.close)
         engine.close()
         store.close()
@@ -126,6 +134,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         api.health,
         api.router,
         models.router,
+        edits.router,
         maps.router,
         units.router,
         datasets.router,

@@ -1,4 +1,4 @@
-"""What the README shows of the API is run, and prints what the README says it prints."""
+"""What the README and docs/editing.md show of the API is run, and prints what they say it prints."""
 
 import os
 import re
@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 API = README.partition("## The API")[2].partition("\n## ")[0]
-SHELL = re.findall(r"```sh\n(.*?)```", API, re.DOTALL)
+EDITING = (ROOT / "docs" / "editing.md").read_text()
+SHELL = re.findall(r"```sh\n(.*?)```", API + EDITING, re.DOTALL)
 PYTHON = re.findall(r"```python\n(.*?)```", API, re.DOTALL)
 
 

@@ -1,6 +1,7 @@
 """How good a model is: accuracy, loss, and which class is taken for which."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,8 @@ from models.registry import ModelCard
 BINS = 15
 # Images at a time, and numbers of their inputs: of larger inputs there are fewer.
 BATCH, BATCH_NUMBERS = 500, 500 * 200 * 200
+# The same beside other work, which waits for what is at hand.
+PART, PART_NUMBERS = 64, 64 * 28 * 28
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,20 @@ class Confused:
     true: int
     predicted: int
     count: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many of a split's images are done, and how many of those were recognised."""
+
+    done: int
+    total: int
+    right: int
+
+    @property
+    def accuracy(self) -> float:
+        """The share of those that are done that were recognised, in 0..1."""
+        return self.right / self.done
 
 
 @dataclass(frozen=True)
@@ -97,10 +114,14 @@ def to_input(images: Tensor, card: ModelCard) -> Tensor:
 def compute_logits(network: nn.Module, images: Tensor, card: ModelCard) -> Tensor:
     """The logits (n, classes) of uint8 images (n, channels, height, width), in evaluation mode."""
     network.eval()
-    device = next(network.parameters()).device
     size = max(1, min(BATCH, BATCH_NUMBERS // math.prod(card.input_shape)))
-    batches = torch.split(images, size)
-    return torch.cat([network(to_input(batch.to(device) / 255, card)).cpu() for batch in batches])
+    return torch.cat([_logits(network, batch, card) for batch in torch.split(images, size)])
+
+
+def _logits(network: nn.Module, images: Tensor, card: ModelCard) -> Tensor:
+    device = next(network.parameters()).device
+    logits: Tensor = network(to_input(images.to(device) / 255, card)).cpu()
+    return logits
 
 
 def score(logits: Tensor, labels: Tensor) -> Evaluation:
@@ -127,3 +148,19 @@ def _calibration(logits: Tensor, labels: Tensor) -> tuple[Bin, ...]:
 def evaluate(network: nn.Module, split: Split, card: ModelCard) -> Evaluation:
     """Run the network over a split that isn't empty and compare with its labels."""
     return score(compute_logits(network, split.images, card), split.labels.cpu())
+
+
+@torch.inference_mode()
+def evaluate_in_parts(
+    network: nn.Module, split: Split, card: ModelCard
+) -> Iterator[Progress | Evaluation]:
+    """The same, a few images at a time: after each part how far it is, in the end the result."""
+    network.eval()
+    size = max(1, min(PART, PART_NUMBERS // math.prod(card.input_shape)))
+    labels, found, right = split.labels.cpu(), list[Tensor](), 0
+    for images in torch.split(split.images, size):
+        found.append(_logits(network, images, card))
+        done = sum(map(len, found))
+        right += int((found[-1].argmax(dim=1) == labels[done - len(images) : done]).sum())
+        yield Progress(done, len(labels), right)
+    yield score(torch.cat(found), labels)

@@ -1,5 +1,6 @@
 """A model: a network with weights, its card and its layers, ready to predict on its device."""
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import Lock
@@ -60,6 +61,11 @@ class Model:
         """Each layer's weights on the CPU, by layer name, where it has any."""
         return weights_of(self.network, self.layers)
 
+    @cached_property
+    def biases(self) -> dict[str, Tensor]:
+        """Each layer's biases on the CPU, by layer name, where it has any."""
+        return weights_of(self.network, self.layers, "bias")
+
     def layer(self, name: str) -> Layer:
         """The layer of that name. Raises UnknownLayer, which says which there are."""
         for layer in self.layers:
@@ -67,6 +73,12 @@ class Model:
                 return layer
         names = ", ".join(layer.name for layer in self.layers)
         raise UnknownLayer(f"{self.card.name} has no layer {name!r}. Its layers are {names}.")
+
+    def share_network(self) -> nn.Module:
+        """A network of modules of its own whose weights are this one's, in the same memory."""
+        with self._lock:  # Or the hooks of a trace would be copied, too.
+            tensors = [*self.network.parameters(), *self.network.buffers()]
+            return deepcopy(self.network, {id(tensor): tensor for tensor in tensors})
 
     def predict(self, inputs: Tensor) -> list[Prediction]:
         """Predict prepared pictures (batch, channels, height, width) in one forward pass."""

@@ -102,12 +102,16 @@ def _makers_of(origins: Iterable[Origin], makers: Mapping[Origin, str]) -> set[s
     return found
 
 
-def weights_of(network: nn.Module, layers: Sequence[Layer]) -> dict[str, Tensor]:
-    """Each layer's weights by the layer's name, where it has any, in the CPU's memory."""
+def weights_of(
+    network: nn.Module, layers: Sequence[Layer], parameter: str = "weight"
+) -> dict[str, Tensor]:
+    """Each layer's weights, or another parameter of its module, by the layer's name, where it has
+    any, in the CPU's memory."""
     weights = {}
     for layer in layers:
-        if layer.weight_shape is not None and layer.module is not None:
-            weight = network.get_submodule(layer.module).get_parameter("weight")
+        module = network.get_submodule(layer.module) if layer.module is not None else nn.Identity()
+        if getattr(module, parameter, None) is not None:
+            weight = module.get_parameter(parameter)
             weights[layer.name] = weight.detach().cpu().contiguous()
     return weights
 

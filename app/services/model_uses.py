@@ -1,6 +1,7 @@
 """What needs a model, and how a model is deleted."""
 
 from app.core.errors import ModelInUse
+from app.services.edited_models import EditedModels
 from app.services.model_library import ModelLibrary
 from app.services.run_store import RunStore
 from models.registry import list_networks
@@ -16,27 +17,35 @@ def uses_of(model: str, library: ModelLibrary, store: RunStore) -> list[str]:
     return uses
 
 
-def what_breaks(model: str, library: ModelLibrary, store: RunStore) -> str:
-    """A sentence that says what breaks without a model: its uses, and the links that others may
-    keep."""
+def what_breaks(model: str, library: ModelLibrary, store: RunStore, edited: EditedModels) -> str:
+    """A sentence that says what breaks without a model: its uses, what was edited of it, and the
+    links that others may keep."""
     link, then = f"links such as /?model={model}", f'answer "There is no model {model!r}"'
     if model in list_networks():
         then = "show the network with random weights"
-    return f"Without {model} {'; '.join([*uses_of(model, library, store), f'{link} {then}'])}."
+    uses = uses_of(model, library, store)
+    if edits := len(edited.names_of(model)):
+        uses.append(f"its {edits} edited models go with it")
+    return f"Without {model} {'; '.join([*uses, f'{link} {then}'])}."
 
 
-def delete_model(model: str, library: ModelLibrary, store: RunStore, force: bool) -> None:
-    """Delete a model of one's own; the runs that it was made of forget it.
+def delete_model(
+    model: str, library: ModelLibrary, store: RunStore, edited: EditedModels, force: bool
+) -> None:
+    """Delete a model of one's own with all that was edited of it; the runs that it was made of
+    forget it.
 
     Raises UnknownModel, ShippedModel, StorageUnavailable and, unless ``force``, ModelInUse.
     """
     if not force and library.is_kept(model) and uses_of(model, library, store):
         raise ModelInUse(
-            f"{what_breaks(model, library, store)} Ask with ?force=true to delete it all the same."
+            f"{what_breaks(model, library, store, edited)} Ask with ?force=true to delete it all "
+            "the same."
         )
     # On a full disk this order makes the room that the second step needs.
     library.remove(model)
     store.forget_model(model)
+    edited.forget(model)
 
 
 def forget_gone_models(library: ModelLibrary, store: RunStore) -> None:

@@ -1,6 +1,7 @@
 """A run's snapshots as models, which every view and operation takes like any other.
 
-Such a model is called ``<run>@<epoch>``; no other model's name has an @.
+Such a model is called ``<run>@<epoch>``; no other model's name has an @, but for those of its
+edits, which have a ~ too.
 """
 
 from collections import OrderedDict
@@ -25,7 +26,7 @@ MOST_BYTES = 256 * 1024 * 1024
 
 def is_snapshot(name: str) -> bool:
     """Whether a model's name is that of a snapshot."""
-    return "@" in name
+    return "@" in name and "~" not in name
 
 
 def name_of(run: str, epoch: float) -> str:

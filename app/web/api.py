@@ -10,6 +10,7 @@ from safetensors.numpy import save
 
 from app.core.errors import NotEvaluated
 from app.core.model import Model, Prediction
+from app.services.edited_models import is_edited
 from app.services.predictor import Source, Traced
 from app.services.snapshot_models import is_snapshot, run_of
 from app.web.dependencies import (
@@ -95,6 +96,11 @@ async def describe_model(model: NamedModelDep) -> ModelDescription:
 )
 async def evaluate_model(model: NamedModelDep) -> EvaluationAnswer:
     """What was measured on the test split: accuracy, per class, confusion matrix, calibration."""
+    if is_edited(model.card.name):
+        raise NotEvaluated(
+            f"{model.card.name} is edited, and measured when it is asked for: "
+            f"GET /api/v1/models/{model.card.name}/evaluation/events does it."
+        )
     if is_snapshot(model.card.name):
         raise NotEvaluated(
             f"{model.card.name} is a snapshot: GET /api/v1/runs/{run_of(model.card.name)}"

@@ -4,25 +4,27 @@ They are asynchronous, as FastAPI runs any other function in a thread, and few d
 it takes longer to find those than they take themselves.
 """
 
-from functools import partial
 from typing import Annotated, cast
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
 from app.core.model import Model
+from app.services.edited_models import EditedModels
+from app.services.evaluator import Evaluator
 from app.services.image_store import ImageStore
 from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor, Source
 from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
-from app.services.snapshot_models import SnapshotModels, is_snapshot
 from app.services.sweep_store import SweepStore
 from app.services.sweeper import Sweeper
 from app.services.trainer import Trainer
 from app.settings import Settings
 from app.web.documenting import MODEL
 from app.web.pictures import read_sources
+
+NAMES = "A model's name, `<run>@<epoch>` for a snapshot, or `<model>~<hash>` for an edited one"
 
 
 async def get_settings(request: Request) -> Settings:
@@ -70,6 +72,16 @@ async def get_sweeper(request: Request) -> Sweeper:
     return cast(Sweeper, request.state.sweeper)
 
 
+async def get_edited(request: Request) -> EditedModels:
+    """All models by name, and those that were edited."""
+    return cast(EditedModels, request.state.edited)
+
+
+async def get_evaluator(request: Request) -> Evaluator:
+    """What measures models."""
+    return cast(Evaluator, request.state.evaluator)
+
+
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 LibraryDep = Annotated[ModelLibrary, Depends(get_library)]
 PredictorDep = Annotated[Predictor, Depends(get_predictor)]
@@ -78,6 +90,8 @@ StoreDep = Annotated[RunStore, Depends(get_store)]
 TrainerDep = Annotated[Trainer, Depends(get_trainer)]
 FeedDep = Annotated[RunFeed, Depends(get_feed)]
 SweepsDep = Annotated[SweepStore, Depends(get_sweeps)]
+EditedDep = Annotated[EditedModels, Depends(get_edited)]
+EvaluatorDep = Annotated[Evaluator, Depends(get_evaluator)]
 SweeperDep = Annotated[Sweeper, Depends(get_sweeper)]
 
 
@@ -98,8 +112,7 @@ async def get_wanted_model(
     model: Annotated[
         str | None,
         Query(
-            description="A model's name, or `<run>@<epoch>` for a snapshot; without it, the "
-            "default model.",
+            description=f"{NAMES}; without it, the default model.",
             openapi_examples=MODEL,
         ),
     ] = None,
@@ -113,7 +126,8 @@ async def get_named_model(
     model: Annotated[
         str,
         Path(
-            description="A model's name, or `<run>@<epoch>` for a snapshot.", openapi_examples=MODEL
+            description=f"{NAMES}.",
+            openapi_examples=MODEL,
         ),
     ],
 ) -> Model:
@@ -122,13 +136,9 @@ async def get_named_model(
 
 
 async def _find(request: Request, name: str | None) -> Model:
-    if name and is_snapshot(name):
-        snapshots = cast(SnapshotModels, request.state.snapshots)
-        ready, get = snapshots.loaded(name), partial(snapshots.get, name)
-    else:
-        library = await get_library(request)
-        ready, get = library.loaded(name), partial(library.get, name)
-    return await run_in_threadpool(get) if ready is None else ready
+    edited = await get_edited(request)
+    ready = edited.loaded(name)
+    return await run_in_threadpool(edited.get, name) if ready is None else ready
 
 
 SourcesDep = Annotated[list[Source], Depends(get_sources)]

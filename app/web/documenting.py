@@ -80,6 +80,33 @@ PLANS: Examples = {
         },
     },
 }
+EDITS: Examples = {
+    "off": {
+        "summary": "Switch a channel off",
+        "value": {"edits": [{"layer": "conv1", "channel": 3, "off": True}]},
+    },
+    "kernel": {
+        "summary": "A kernel of one's own",
+        "value": {
+            "edits": [
+                {
+                    "layer": "conv1",
+                    "channel": 0,
+                    "kernel": [[0, 0, 0, 0, 0]] * 2 + [[0, 0, 1, 0, 0]] + [[0, 0, 0, 0, 0]] * 2,
+                }
+            ]
+        },
+    },
+    "numbers": {
+        "summary": "One weight and one bias",
+        "value": {
+            "edits": [
+                {"layer": "conv1", "channel": 3, "input_channel": 0, "y": 1, "x": 2, "weight": 0.5},
+                {"layer": "fc1", "channel": 7, "bias": -10},
+            ]
+        },
+    },
+}
 NEW_MODEL: Examples = {"own": {"summary": "A name", "value": {"name": "my-digits"}}}
 
 _MEANING: dict[int | str, str] = {

@@ -74,6 +74,17 @@ async def filters_npy(
     return _npy(_chosen(_weights(model, layer)[:first], layer, channel))
 
 
+@router.get("/biases.npy", summary="A layer's biases", response_class=Response, responses=NPY)
+async def biases_npy(model: NamedModelDep, layer: LayerDep) -> Response:
+    """A number for each output channel, or unit."""
+    if layer.name not in model.biases:
+        raise NoFilters(
+            f"{layer.name} has no biases. The layers of {model.card.name} that have: "
+            f"{', '.join(model.biases)}."
+        )
+    return _npy(model.biases[layer.name].numpy())
+
+
 @router.get(
     "/activations.png",
     summary="A layer's feature maps for an image, drawn",
@@ -127,7 +138,7 @@ async def other_form(layer: LayerDep, what: str, form: str) -> Response:
     raise HTTPException(
         404,
         f"There is no {what}.{form} of a layer. There are filters.png, filters.npy, "
-        "activations.png?image= and activations.npy?image=.",
+        "biases.npy, activations.png?image= and activations.npy?image=.",
     )
 
 

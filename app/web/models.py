@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.concurrency import run_in_threadpool
 
 from app.services.model_uses import delete_model
-from app.web.dependencies import LibraryDep, StoreDep
+from app.web.dependencies import EditedDep, LibraryDep, StoreDep
 from app.web.documenting import MODEL, problems
 from app.web.schemas import Card, describe_card
 
@@ -30,6 +30,7 @@ async def make_default(library: LibraryDep, model: Name) -> Card:
 async def delete(
     library: LibraryDep,
     store: StoreDep,
+    edited: EditedDep,
     model: Name,
     force: Annotated[
         bool, Query(description="Delete it though a run was made into it or it is the default.")
@@ -37,4 +38,4 @@ async def delete(
 ) -> None:
     """Deletes a model that was made or fetched here. Where something needs it, the answer says what
     would break; requests that are under way finish with it."""
-    await run_in_threadpool(partial(delete_model, model, library, store, force))
+    await run_in_threadpool(partial(delete_model, model, library, store, edited, force))

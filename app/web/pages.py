@@ -13,14 +13,16 @@ from app.core.augmenting import list_augmentations
 from app.core.cards import notice_of, unmeasured_notice
 from app.core.coloring import SCALES
 from app.core.model import Model
+from app.services.edited_models import base_of
 from app.services.model_uses import what_breaks
 from app.services.run_store import Run, RunStore
 from app.services.snapshot_models import is_snapshot, run_of
 from app.web.assets import static_url
-from app.web.dependencies import LibraryDep, NamedModelDep, StoreDep, WantedModelDep
+from app.web.dependencies import EditedDep, LibraryDep, NamedModelDep, StoreDep, WantedModelDep
+from app.web.edits import describe_edits
 from app.web.examples import example_image
 from app.web.runs import timeline
-from app.web.schemas import EvaluationAnswer, ModelDescription
+from app.web.schemas import EditsAnswer, EvaluationAnswer, ModelDescription
 from models.registry import ModelCard
 
 router = APIRouter(include_in_schema=False)
@@ -48,7 +50,7 @@ class TimeMachine:
 class ExplorePage:
     """What ``explore.html`` shows; ``_model_view.html`` alone when htmx changes the model.
 
-    A snapshot brings the time machine of its run along.
+    A snapshot brings the time machine of its run along, edited or not.
     """
 
     here: str
@@ -56,6 +58,7 @@ class ExplorePage:
     description: dict[str, Any]
     cards: list[ModelCard]
     machine: TimeMachine | None
+    edits: EditsAnswer
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,8 @@ class ModelsPage:
 @dataclass(frozen=True)
 class ModelPage:
     """What ``model.html`` shows; ``unmeasured`` says how a model of one's own is measured,
-    ``breaks`` what its deletion would break, and ``run`` is the id of a snapshot's run."""
+    ``breaks`` what its deletion would break, ``run`` is the id of a snapshot's run, and ``base``
+    the name of the model that was edited to make it."""
 
     here: str
     model: Model
@@ -77,6 +81,7 @@ class ModelPage:
     unmeasured: str | None
     breaks: str | None
     run: str | None
+    base: str | None
 
 
 @dataclass(frozen=True)
@@ -122,16 +127,18 @@ def explore(
     model: WantedModelDep,
     library: LibraryDep,
     store: StoreDep,
+    edited: EditedDep,
     hx_request: Annotated[str | None, Header()] = None,
 ) -> Response:
     """Draw, and see every layer; for htmx, only what belongs to the model."""
-    name = model.card.name
+    name = base_of(model.card.name)
     page = ExplorePage(
         here="explore",
         model=model,
         description=ModelDescription.of(model).model_dump(),
         cards=library.cards(),
         machine=_time_machine(store, name) if is_snapshot(name) else None,
+        edits=describe_edits(edited.find(model.card.name)),
     )
     return render(request, "_model_view.html" if hx_request else "explore.html", page)
 
@@ -148,10 +155,17 @@ def models(request: Request, library: LibraryDep) -> Response:
 
 
 @router.get("/models/{model}", name="model")
-def model(request: Request, model: NamedModelDep, library: LibraryDep, store: StoreDep) -> Response:
+def model(
+    request: Request,
+    model: NamedModelDep,
+    library: LibraryDep,
+    store: StoreDep,
+    edited: EditedDep,
+) -> Response:
     """One model: its card, what was measured, its layers."""
     name = model.card.name
-    own = not is_snapshot(name)
+    snapshot, base = is_snapshot(name), base_of(name)
+    own = not snapshot and base == name
     unmeasured = unmeasured_notice(model.card)
     page = ModelPage(
         here="models",
@@ -159,8 +173,9 @@ def model(request: Request, model: NamedModelDep, library: LibraryDep, store: St
         evaluation=None if unmeasured else EvaluationAnswer.of(model.card),
         # Others' weights know classes of which no test split is here.
         unmeasured=unmeasured if own and model.card.weights and not model.card.origin else None,
-        breaks=what_breaks(name, library, store) if own and library.is_kept(name) else None,
-        run=None if own else run_of(name),
+        breaks=what_breaks(name, library, store, edited) if own and library.is_kept(name) else None,
+        run=run_of(name) if snapshot else None,
+        base=base if base != name else None,
     )
     return render(request, "model.html", page)
 

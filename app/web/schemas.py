@@ -276,6 +276,24 @@ class NewModel(BaseModel):
     name: str = Field(description="small letters, digits and hyphens", examples=["my-digits"])
 
 
+class EditsAnswer(BaseModel):
+    """A model, and what was edited of another to make it."""
+
+    model: str = Field(examples=["digits~3f2a9c01d7b4"])
+    title: str = Field(examples=["Digits, edited: conv1 channel 3 off"])
+    base: str = Field(description="the model that was edited", examples=["digits"])
+    base_accuracy: float | None = Field(
+        description="that model's on the test split; null: not measured", examples=[0.9962]
+    )
+    edits: list[dict[str, Any]] = Field(
+        description="all of them, in order",
+        examples=[[{"layer": "conv1", "channel": 3, "off": True}]],
+    )
+    words: list[str] = Field(
+        description="what each of them does", examples=[["conv1 channel 3 off"]]
+    )
+
+
 class Fault(BaseModel):
     """What is wrong with one field of a request."""
 

@@ -60,9 +60,18 @@ export function writeView(url, view) {
 }
 
 /**
- * Whether two models are the same, or snapshots of the same run, which differ in numbers alone.
+ * The model that was edited to make another; else the model itself.
+ * @param {string} model
+ */
+export const baseOf = (model) => model.split("~")[0];
+
+/** @param {string} model */
+const networkOf = (model) => baseOf(model).replace(/@.*/, "@");
+
+/**
+ * Whether two models are the same, or snapshots of the same run, edited or not: then they differ in
+ * numbers alone.
  * @param {string} one
  * @param {string} other
  */
-export const sameNetwork = (one, other) =>
-  one === other || (one.includes("@") && one.split("@")[0] === other.split("@")[0]);
+export const sameNetwork = (one, other) => networkOf(one) === networkOf(other);

@@ -4,12 +4,13 @@
 import { ARROWS } from "./drawing-pad.js";
 import "./layer-columns.js";
 import "./map-inspector.js";
+import "./model-editor.js";
 import "./number-grid.js";
 import "./pad-overlay.js";
 import "./preparation-strip.js";
 import "./probability-bars.js";
 import "./time-machine.js";
-import { readView, sameNetwork, writeView } from "./address.js";
+import { baseOf, readView, sameNetwork, writeView } from "./address.js";
 import { notePicked } from "./looking.js";
 import { ModelView } from "./model-view.js";
 import { Newest } from "./newest.js";
@@ -64,22 +65,22 @@ async function trace(signal) {
   const traced = version;
   const body = pad.image ? pictures.get(pad.image) : pad.bytes;
   const target = `/api/v1/trace?model=${encodeURIComponent(view.model)}&steps=true${shown.query(view)}`;
-  const response = await request(target, {
-    method: "POST",
+  const sent = {
     headers: { "Content-Type": pad.image ? "image/png" : "application/octet-stream" },
     body: /** @type {BodyInit} */ (body),
-    signal,
-  });
+  };
+  const response = await request(target, { method: "POST", ...sent, signal });
   const answer = await response.arrayBuffer();
   // In a task of its own, when the next request is under way.
-  setTimeout(() => paint(answer, traced));
+  setTimeout(() => paint(answer, traced, sent));
 }
 
 /**
  * @param {ArrayBuffer} answer
  * @param {number} traced the version of the drawing that it answers
+ * @param {import("./model-editor.js").Sent} sent what it answers
  */
-function paint(answer, traced) {
+function paint(answer, traced, sent) {
   const { tensors, metadata } = readSafetensors(answer);
   notePicked(tensors, metadata);
   placement = JSON.parse(metadata.placement);
@@ -91,6 +92,7 @@ function paint(answer, traced) {
     name, caption, picture: /** @type {Tensor} */ (tensors.get(`step:${name}`)),
   })));
   shown.show(tensors, prediction, view, metadata.unit ? JSON.parse(metadata.unit) : null);
+  shown.editor.compare(prediction, sent);
   // What follows the frame's own work runs when the frame has been painted.
   requestAnimationFrame(() => setTimeout(() => mark("convscope:painted", traced)));
 }
@@ -223,29 +225,37 @@ function field(unit) {
 }
 
 /**
- * Go to another snapshot of the run.
+ * Go to another snapshot of the run, or to the model with other edits.
  * @param {string} model
+ * @param {boolean} step whether "back" should undo it
  */
-function travel(model) {
-  address({ model }, false);
-  name(model);
+function travel(model, step) {
+  address({ model }, step);
   shown.become(model, view);
-  if (pad.empty || !shown.machine) return;
-  shown.machine.busy = true;
+  name(model);
+  if (pad.empty) return;
+  if (shown.machine) shown.machine.busy = true;
   queue.push(true);
 }
 
 /**
- * Name the model in the picker, which has no line of its own for each snapshot.
+ * Name the model in the picker, which has one line for all snapshots and edited models.
  * @param {string} model
  */
 function name(model) {
-  const options = [...picker.options];
-  const option = options.find(({ value }) => sameNetwork(value, model)) ?? new Option();
-  if (!option.parentElement) picker.prepend(option);
-  option.value = model;
-  if (shown.machine) option.text = shown.machine.title;
+  const { title } = shown;
+  if (title) {
+    const passing = /** @type {HTMLOptionElement | null} */ (picker.querySelector("[data-passing]"));
+    const option = passing ?? new Option();
+    option.dataset.passing = "";
+    if (!passing) picker.prepend(option);
+    option.value = model;
+    option.text = title;
+  }
   picker.value = model;
+  const words = document.querySelector(".answer-title");
+  if (words instanceof HTMLElement) words.textContent = shown.editor.caption || (words.dataset.title ?? "");
+  document.querySelector(".answer-measured")?.toggleAttribute("hidden", !!shown.editor.caption);
 }
 
 /** The server has sent another model's columns. */
@@ -255,9 +265,11 @@ async function arrived() {
   const shade = (/** @type {Tensor | null} */ strengths) => overlay.shade(strengths, placement, pad.size);
   shown = new ModelView(element, select, setScale, () => !pad.empty && queue.push(true), { image, field, shade, say });
   if (shown.name !== view.model) address({ model: shown.name, layer: null, channel: null, y: null, x: null }, true);
-  shown.machine?.show(shown.name);
+  shown.machine?.show(baseOf(shown.name));
   name(shown.name);
-  shown.machine?.addEventListener("scrub", (event) => travel(/** @type {CustomEvent} */ (event).detail.model));
+  shown.machine?.addEventListener("scrub", (event) => travel(/** @type {CustomEvent} */ (event).detail.model, false));
+  shown.editor.addEventListener("edit", (event) => travel(/** @type {CustomEvent} */ (event).detail.model, true));
+  shown.editor.addEventListener("retitle", () => name(view.model));
   shown.select(view);
   if (!pad.empty) queue.push(true);
 }
@@ -272,7 +284,7 @@ async function restore() {
   const next = readView(new URL(location.href), picker.value);
   const [model, image] = [view.model, view.image];
   view = next;
-  if (next.model !== model && sameNetwork(next.model, model)) travel(next.model);
+  if (next.model !== model && sameNetwork(next.model, model)) travel(next.model, false);
   else if (next.model !== model) {
     const { htmx } = /** @type {any} */ (window);
     await htmx.ajax("GET", `/?model=${encodeURIComponent(next.model)}`, { target: "#model-view", swap: "outerHTML" });

@@ -1,5 +1,6 @@
 // The columns, the answer and the inspector of one model.
 
+import { baseOf } from "./address.js";
 import { mostOpened, wordsFor } from "./looking.js";
 import { readNpy } from "./npy.js";
 import { Refusal, request } from "./request.js";
@@ -73,6 +74,7 @@ export class ModelView {
     this.machine = /** @type {import("./time-machine.js").TimeMachine | null} */ (
       element.querySelector("time-machine")
     );
+    this.editor = /** @type {import("./model-editor.js").ModelEditor} */ (element.querySelector("model-editor"));
     this.choose = select;
     this.look = look;
     this.units = new UnitView(
@@ -147,7 +149,13 @@ export class ModelView {
       const softmax = this.layers[this.layers.length - 1].name;
       this.units.begin({ layer: softmax, channel, y: 0, x: 0 });
     });
+    this.editor.addEventListener("compared", (event) => this.bars.mark(/** @type {CustomEvent} */ (event).detail));
     this.inspector.addEventListener("click", (event) => this.#clickInspector(event));
+  }
+
+  /** What a model is called that has no line in the list of models: an edited one, a snapshot. */
+  get title() {
+    return this.editor.caption || (this.machine?.title ?? "");
   }
 
   /** @param {boolean} busy whether an answer is long in coming */
@@ -173,6 +181,7 @@ export class ModelView {
     this.#tensors = tensors;
     this.#prediction = prediction;
     this.units.show(tensors, unit);
+    if (!prediction) this.editor.compare(null);
     this.repaint(view);
     this.#supplement(view);
   }
@@ -198,13 +207,15 @@ export class ModelView {
   }
 
   /**
-   * Become another snapshot of the same run: all but the numbers stays.
+   * Become another snapshot of the same run, or the model with other edits: all but the numbers
+   * stays.
    * @param {string} name
    * @param {View} view
    */
   become(name, view) {
     this.name = name;
-    this.machine?.show(name);
+    this.machine?.show(baseOf(name));
+    void this.editor.become(name);
     this.select(view);
   }
 
@@ -246,6 +257,7 @@ export class ModelView {
     if (!opened) return;
     const weights = await this.#weightsOf(opened.layer, opened.channel);
     if (turn !== this.#turn) return;
+    this.editor.show(opened.layer, opened.channel);
     const { place, record, card } = this.units;
     this.inspector.show({
       ...opened, tensors: this.#tensors, scale: view.scale, weights, place, unit: record, playing: card.playing,

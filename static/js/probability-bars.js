@@ -62,6 +62,20 @@ export class ProbabilityBars extends HTMLElement {
   }
 
   /**
+   * Mark what another model says of the same picture.
+   * @param {Prediction | null} before
+   */
+  mark(before) {
+    this.toggleAttribute("data-compared", !!before && !this.ranked);
+    this.rows?.forEach((row, place) => {
+      row.style.setProperty("--before", String(before?.probabilities[place]?.probability ?? 0));
+    });
+    const words = this.querySelector(".answer-before");
+    words?.toggleAttribute("hidden", !before);
+    set(words, before ? `Before the edits: ${before.label}, ${percent(before.probability)} %` : "");
+  }
+
+  /**
    * Tell a screen reader, but not at every step of a stroke.
    * @param {Prediction | null} prediction
    */

@@ -275,6 +275,8 @@ def test_a_linear_layer_reads_the_maps_in_front_of_its_flatten(between: list[nn.
         assert torch.equal(term.weights, linear.weight[1].view(5, 3, 2)[term.channel])
     folded = unit.details["folded"]
     assert isinstance(folded, torch.Tensor)
+    linear = network[-1]
+    assert isinstance(linear, nn.Linear)
     products = picture.tanh().double() * linear.weight[1].view(5, 3, 2).detach().double()
     assert torch.allclose(folded, products.sum(dim=0))
 
