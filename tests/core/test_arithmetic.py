@@ -23,6 +23,15 @@ SHIPPED = [card for card in list_cards() if card.weights]
 LARGE = ["resnet18", "vgg11", "alexnet"]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the server: for so little work, threads would wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def pictures(card: ModelCard, count: int) -> Iterator[Tensor]:
     """Noise, sparse noise and a few blots, prepared as the card says."""
     draw = torch.Generator().manual_seed(len(card.name))

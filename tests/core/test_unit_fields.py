@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Iterator
 from typing import Literal
 
 import pytest
@@ -20,6 +21,15 @@ from models.registry import blank_card, create_network, list_networks
 Box = tuple[int, int, int, int]
 Shape = tuple[int, int, int]
 Mode = Literal["zeros", "reflect", "replicate", "circular"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """As in the server: for so little work, threads would wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def opened(network: nn.Module) -> nn.Module:
