@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from app.core.layers import SOFTMAX, Layer, kind_of, module_of
 from app.core.receptive_fields import Shape, window_of
-from app.core.unit_windows import ADAPTIVE, inside, taps
+from app.core.unit_windows import ADAPTIVE, taps_of_all
 from app.core.units import Index
 from app.core.watching import Call, watch_layers
 
@@ -143,8 +143,7 @@ def _unflattened(units: Iterable[int], shape: Shape, output_shape: Shape) -> _Se
 
 def _under(module: nn.Module, shape: Shape, output_shape: Shape, places: _Axis, axis: int) -> _Axis:
     """What stands under the windows of several places along an axis."""
-    windows = [taps(module, shape, output_shape, place, axis) for place in places.read]
-    read = frozenset(tap for window in windows for tap in inside(window))
+    read = taps_of_all(module, shape, output_shape, places.read, axis)
     if isinstance(module, ADAPTIVE):
         return _Axis.of(read)
     window = window_of(module)

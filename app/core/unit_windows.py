@@ -1,13 +1,13 @@
 """Which rows and columns of a map stand under a kernel, for one unit of what it makes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from app.core.receptive_fields import Shape, window_of
+from app.core.receptive_fields import Shape, Window, window_of
 
 # Rows or columns of a map, in the kernel's order; None for a padded one.
 Taps = tuple[int | None, ...]
@@ -33,14 +33,40 @@ def taps(module: nn.Module, shape: Shape, output_shape: Shape, place: int, axis:
 
     ``shape`` and ``output_shape`` end with height and width.
     """
-    size, outputs = shape[axis], output_shape[axis]
+    size = shape[axis]
     if isinstance(module, ADAPTIVE):
-        return tuple(range(place * size // outputs, -(-(place + 1) * size // outputs)))
-    window = window_of(module)
+        return tuple(_adaptive(place, size, output_shape[axis]))
+    window, mode = window_of(module), _mode(module)
     start = place * window.stride[axis] - window.padding[axis]
-    mode = str(getattr(module, "padding_mode", "zeros"))
-    steps = range(window.kernel[axis])
-    return tuple(_fold(start + step * window.dilation[axis], size, mode) for step in steps)
+    return tuple(_fold(start + step, size, mode) for step in _steps(window, axis))
+
+
+def taps_of_all(
+    module: nn.Module, shape: Shape, output_shape: Shape, places: Iterable[int], axis: int
+) -> frozenset[int]:
+    """What is read along an axis at any of several places, without the padding."""
+    size = shape[axis]
+    if isinstance(module, ADAPTIVE):
+        ranges = (_adaptive(place, size, output_shape[axis]) for place in places)
+        return frozenset(tap for one in ranges for tap in one)
+    window, mode = window_of(module), _mode(module)
+    starts = [place * window.stride[axis] - window.padding[axis] for place in places]
+    # Windows overlap: each position is looked at once.
+    positions = {start + step for start in starts for step in _steps(window, axis)}
+    return frozenset(inside([_fold(position, size, mode) for position in positions]))
+
+
+def _adaptive(place: int, size: int, outputs: int) -> range:
+    return range(place * size // outputs, -(-(place + 1) * size // outputs))
+
+
+def _steps(window: Window, axis: int) -> range:
+    dilation = window.dilation[axis]
+    return range(0, window.kernel[axis] * dilation, dilation)
+
+
+def _mode(module: nn.Module) -> str:
+    return str(getattr(module, "padding_mode", "zeros"))
 
 
 def _fold(position: int, size: int, mode: str) -> int | None:

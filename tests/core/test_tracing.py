@@ -189,6 +189,8 @@ def test_sums_and_flattens_that_are_no_modules_are_layers(form: str) -> None:
         "flatten": ("block.add",),
         "softmax": ("flatten",),
     }
+    layers = list_layers(network, (2, 4, 4), signed_input=False)
+    assert layers[2].operands == ("block.one", "block.two")
 
 
 @pytest.mark.parametrize(
