@@ -14,6 +14,7 @@ import { windowBox } from "./walking.js";
  * @property {string} kind
  * @property {string} summary
  * @property {number[]} output_shape
+ * @property {number} parameters
  * @property {number[] | null} weight_shape
  * @property {string[]} reads
  * @property {boolean} signed

@@ -30,7 +30,7 @@ import { UnitView } from "./unit-view.js";
 /** @type {Layer} */
 const INPUT = {
   name: "input", kind: "input", summary: "the picture as the network sees it",
-  output_shape: [], weight_shape: null, reads: [], signed: false, channelwise: false,
+  output_shape: [], parameters: 0, weight_shape: null, reads: [], signed: false, channelwise: false,
 };
 
 // Of filters that are kept to be shown again; the largest take a megabyte each.

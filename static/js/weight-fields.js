@@ -14,6 +14,7 @@ const TYPED = "a kernel typed in";
 export class WeightFields extends HTMLElement {
   /** How often other numbers were asked for: those that come late aren't shown. */
   #turn = 0;
+  #asked = "";
   /** @type {number[]} the kernel's numbers as they are in the model */
   #known = [];
   /** @type {import("./safetensors.js").Tensor | null} of the channel: (inputs, height, width), (inputs) or () */
@@ -48,11 +49,14 @@ export class WeightFields extends HTMLElement {
    * @param {number} channel
    */
   async show(model, layer, channel) {
+    const base = `/api/v1/models/${encodeURIComponent(model)}/layers/${encodeURIComponent(layer.name)}`;
+    // It is asked at every stroke, and the weights stay the same.
+    if (this.#asked === `${base} ${channel}`) return;
+    this.#asked = `${base} ${channel}`;
     const turn = ++this.#turn;
     const other = this.layer?.name !== layer.name || this.channel !== channel;
-    const base = `/api/v1/models/${encodeURIComponent(model)}/layers/${encodeURIComponent(layer.name)}`;
     const [weights, biases] = await Promise.all([
-      read(`${base}/filters.npy?channel=${channel}`), read(`${base}/biases.npy`),
+      read(`${base}/filters.npy?channel=${channel}`), hasBiases(layer) ? read(`${base}/biases.npy`) : null,
     ]);
     if (turn !== this.#turn) return;
     this.layer = layer;
@@ -197,6 +201,11 @@ async function read(url) {
     if (error instanceof Refusal) return null;
     throw error;
   }
+}
+
+/** @param {Layer} layer whose parameters are its weights, and its biases if it has any */
+function hasBiases({ parameters, weight_shape: shape }) {
+  return parameters > (shape ?? []).reduce((product, side) => product * side, 1);
 }
 
 customElements.define("weight-fields", WeightFields);
