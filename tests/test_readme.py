@@ -1,4 +1,4 @@
-"""What the README and docs/editing.md show of the API is run, and prints what they say it prints."""
+"""What the README and docs/editing.md show of the API is run, and prints what they say."""
 
 import os
 import re
