@@ -27,6 +27,9 @@ import { percent } from "./scales.js";
 
 const CHANGES = 3;
 
+/** Whether the editors are open: they take more room than most screens have below the network. */
+let open = false;
+
 export class ModelEditor extends HTMLElement {
   /** @type {Map<string, Edited>} */
   #met = new Map();
@@ -56,7 +59,18 @@ export class ModelEditor extends HTMLElement {
     this.addEventListener("select", (event) => event.stopPropagation());
     this.addEventListener("click", (event) => this.#click(event));
     this.querySelector(".edit-keep")?.addEventListener("submit", (event) => void this.#keep(event));
+    this.toggle = this.parentElement?.querySelector(".edit-toggle");
+    this.toggle?.addEventListener("click", () => this.#open(!open));
+    this.#open(open || now.edits.length > 0);
     this.#showEdits();
+  }
+
+  /** @param {boolean} wanted */
+  #open(wanted) {
+    open = wanted;
+    this.hidden = !open;
+    this.toggle?.setAttribute("aria-pressed", String(open));
+    if (open) this.#showChannel();
   }
 
   /** What an edited model is called; nothing where nothing is edited. */
@@ -127,7 +141,7 @@ export class ModelEditor extends HTMLElement {
 
   #showChannel() {
     const [{ layer, fields, now }, channel] = [this, this.#chosen];
-    if (!layer || !fields || !now || channel === null) return;
+    if (this.hidden || !layer || !fields || !now || channel === null) return;
     const noun = layer.output_shape.length === 1 ? "unit" : "channel";
     this.#write(".edit-off", `Switch ${noun} ${channel} off`);
     fields.hidden = !layer.weight_shape;

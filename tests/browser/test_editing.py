@@ -28,6 +28,7 @@ def api(server: str) -> Iterator[httpx.Client]:
 def open_channel(page: Page, layer: str, channel: int) -> None:
     page.locator(f'layer-column[data-name="{layer}"] [data-channel="{channel}"]').click()
     expect(page.locator("map-inspector h2")).to_have_text(f"{layer} · channel {channel}")
+    page.get_by_role("button", name="Edit", exact=True).click()
 
 
 def model_of(page: Page) -> str:
@@ -150,6 +151,7 @@ def test_a_unit_of_a_linear_layer_is_edited(open_page: OpenPage, api: httpx.Clie
     page = watched.page
     page.wait_for_selector("html[data-ready]")
     image = draw_seven(page)
+    page.get_by_role("button", name="Edit", exact=True).click()
     page.get_by_role("spinbutton", name="Unit").fill("7")
     page.get_by_role("spinbutton", name="Unit").press("Tab")
     page.get_by_role("button", name="Switch unit 7 off").click()
@@ -169,6 +171,7 @@ def test_it_is_measured_and_kept(open_page: OpenPage, api: httpx.Client) -> None
         assert "event: finished" in list(events.iter_lines())
     page = open_page(f"/?model={run}@1&layer=conv1&channel=2").page
     page.wait_for_selector("html[data-ready]")
+    page.get_by_role("button", name="Edit", exact=True).click()
     page.get_by_role("button", name="Switch channel 2 off").click()
     expect(page.locator(".edit-list li")).to_have_count(1)
     page.get_by_role("button", name="Measure").click()
@@ -196,6 +199,7 @@ def test_it_is_measured_and_kept(open_page: OpenPage, api: httpx.Client) -> None
 def test_nothing_of_it_is_wider_than_the_page(open_page: OpenPage, width: int) -> None:
     page = open_page("/?layer=conv2&channel=5", width=width).page
     page.wait_for_selector("html[data-ready]")
+    page.get_by_role("button", name="Edit", exact=True).click()
     page.get_by_role("button", name="Switch channel 5 off").click()
     expect(page.locator(".edit-list li")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
