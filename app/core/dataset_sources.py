@@ -3,11 +3,14 @@
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from app.core.dataset_files import Part, Split
@@ -115,11 +118,20 @@ def read_optdigits(part: Part) -> Split:
     They are 8 x 8 and filled to the edge, so they are enlarged to 20 x 20 in the middle of
     28 x 28, which is where MNIST has its digits.
     """
-    from sklearn.datasets import load_digits
-
-    values, labels = load_digits(return_X_y=True)
-    small = torch.from_numpy(values).float().reshape(-1, 1, 8, 8) / 16
+    table = _digits_of_scikit_learn()
+    small, labels = table[:, :-1].float().reshape(-1, 1, 8, 8) / 16, table[:, -1].long()
     large = functional.interpolate(small, size=(20, 20), mode="bicubic", align_corners=False)
     images = functional.pad(large.clamp(0, 1) * 255, (4, 4, 4, 4)).round().to(torch.uint8)
     chosen = slice(0, -360) if part == "train" else slice(-360, None)
-    return Split(images[chosen], torch.from_numpy(labels).long()[chosen])
+    return Split(images[chosen], labels[chosen])
+
+
+def _digits_of_scikit_learn() -> Tensor:
+    """What ``sklearn.datasets.load_digits`` reads: (digits, 65), 64 values of 0..16 and the label.
+
+    Its file is read without it: a training process would wait two seconds for it to be imported.
+    """
+    package = find_spec("sklearn")
+    assert package and package.origin
+    path = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
+    return torch.from_numpy(np.loadtxt(path, delimiter=","))

@@ -85,7 +85,7 @@ def test_a_queue_is_trained_in_order_and_every_event_is_told(server: Server) -> 
 
 
 def test_a_paused_run_comes_to_the_same_weights(server: Server) -> None:
-    recipe = Recipe(network="simple-cnn", dataset="optdigits", epochs=16, batch_size=32)
+    recipe = Recipe(network="simple-cnn", dataset="optdigits", epochs=8, batch_size=32)
     plain = server.trainer.launch(recipe, "plain").id
     server.wait(plain, "finished")
     run = server.trainer.launch(recipe, "paused").id
@@ -96,7 +96,7 @@ def test_a_paused_run_comes_to_the_same_weights(server: Server) -> None:
     assert len(server.store.events(run)) == before
     assert server.trainer.resume(run).state == "running"
     server.wait(run, "finished")
-    assert weights(server, run, 16) == weights(server, plain, 16)
+    assert weights(server, run, 8) == weights(server, plain, 8)
 
 
 def test_a_cancelled_run_ends_and_keeps_its_last_snapshot(server: Server) -> None:
@@ -234,7 +234,7 @@ def test_what_cannot_be_trained_fails_with_its_reason(server: Server) -> None:
 
 
 def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
-    recipe = Recipe(network="simple-cnn", dataset="optdigits", epochs=24, batch_size=32)
+    recipe = Recipe(network="simple-cnn", dataset="optdigits", epochs=10, batch_size=32)
     first = Server(tmp_path)
     plain = first.trainer.launch(recipe, "plain").id
     first.wait(plain, "finished")
@@ -244,12 +244,12 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     second = Server(tmp_path)
     found = second.store.get(run)
     assert found.state == "interrupted"
-    assert 2 < found.epoch < 24
+    assert 2 < found.epoch < 10
     second.trainer.resume(run)
     second.wait(run, "finished")
-    assert weights(second, run, 24) == weights(second, plain, 24)
+    assert weights(second, run, 10) == weights(second, plain, 10)
     kinds = [event.kind for event in second.store.events(run)]
-    assert kinds.count("epoch") == 24
+    assert kinds.count("epoch") == 10
     second.close()
 
 
