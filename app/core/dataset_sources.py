@@ -132,6 +132,7 @@ def _digits_of_scikit_learn() -> Tensor:
     Its file is read without it: a training process would wait two seconds for it to be imported.
     """
     package = find_spec("sklearn")
-    assert package and package.origin
+    assert package is not None
+    assert package.origin is not None
     path = Path(package.origin).parent / "datasets" / "data" / "digits.csv.gz"
     return torch.from_numpy(np.loadtxt(path, delimiter=","))
