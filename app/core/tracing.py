@@ -4,13 +4,14 @@ Every call is watched in forward order, so a network needs no preparation to be 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from app.core.layers import SOFTMAX, Layer, Step, describe_layer, input_layer
-from app.core.receptive_fields import Shape
+from app.core.receptive_fields import ReceptiveField, Shape
+from app.core.unit_fields import unit_field
 from app.core.watching import Call, Given, Origin, origin_of, unused_name, watch_layers
 
 
@@ -83,7 +84,23 @@ def list_layers(network: nn.Module, input_shape: Shape, signed_input: bool) -> t
             logits = network(picture)
         end = Call(unused_name("softmax", known), None, SOFTMAX, (Given.of(logits),))
         note(end, SOFTMAX(logits))
-    return tuple(known.values())[1:]
+    layers = tuple(known.values())[1:]
+    return tuple(_seeing_no_more(network, layers, one, input_shape) for one in layers)
+
+
+def _seeing_no_more(
+    network: nn.Module, layers: Sequence[Layer], layer: Layer, picture: Shape
+) -> Layer:
+    """A vector whose units all see the same, with just what they see of the picture.
+
+    What a linear layer reads may be maps that don't see the border.
+    """
+    moves = layer.receptive_field.stride_y or layer.receptive_field.stride_x
+    if moves or len(layer.output_shape) != 1:
+        return layer
+    seen = unit_field(network, layers, picture, layer.name, (0, 0, 0))
+    field = ReceptiveField(seen.height, seen.width, seen.top, seen.left, 0, 0)
+    return replace(layer, receptive_field=field)
 
 
 def _makers_of(origins: Iterable[Origin], makers: Mapping[Origin, str]) -> set[str]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from app.core.layers import Layer
 from app.core.receptive_fields import ReceptiveField
 from app.core.tracing import list_layers
+from models.registry import create_network
 
 SIDES = st.tuples(st.integers(14, 22), st.integers(14, 22))
 Box = tuple[int, int, int, int]
@@ -134,6 +135,14 @@ def test_branches_see_what_the_wider_one_sees() -> None:
     assert layers_of(Branches(False), (12, 12))[2].receptive_field == ReceptiveField(
         7, 7, -3, -3, 1, 1
     )
+
+
+def test_a_linear_layer_sees_no_more_than_the_maps_that_it_reads() -> None:
+    layers = list_layers(create_network("cnn-classifier").eval(), (1, 28, 28), signed_input=False)
+    fields = {layer.name: layer.receptive_field for layer in layers}
+    assert fields["pool3"] == ReceptiveField(22, 22, 0, 0, 8, 8)
+    for name in ("fc1", "relu4", "fc2", "softmax"):
+        assert fields[name] == ReceptiveField(22, 22, 0, 0, 0, 0)
 
 
 def test_a_function_that_rescales_makes_the_field_unknown() -> None:
