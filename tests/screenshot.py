@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Position, sync_playwright
 
 from app.benchmarks.drawing import find_chromium
 from app.benchmarks.server_process import HOST, serving
@@ -13,11 +13,12 @@ from tests.browser.drawing import draw_seven
 
 WINDOW = (1280, 840)
 LAYER, CHANNEL = "conv2", 10
+PLACE = Position(x=75, y=65)
 SHADES = 63
 
 
 def main(path: Path) -> None:
-    """Write the picture: a seven is drawn, and one of its maps is chosen."""
+    """Write the picture: a seven is drawn, and a number of one of its maps is chosen."""
     with serving() as port, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_chromium())
         picture = take(browser, f"http://{HOST}:{port}/")
@@ -38,7 +39,8 @@ def take(browser: Browser, address: str) -> Image.Image:
     page.wait_for_selector("html[data-ready]")
     draw_seven(page)
     page.locator(f'layer-column[data-name="{LAYER}"] [data-channel="{CHANNEL}"]').click()
-    page.wait_for_selector("map-inspector:not([hidden])")
+    page.locator("number-grid.map canvas").click(position=PLACE)
+    page.wait_for_selector(".unit-verdict")
     page.mouse.move(0, 0)
     page.wait_for_timeout(500)
     return Image.open(io.BytesIO(page.screenshot()))

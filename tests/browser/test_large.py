@@ -73,7 +73,7 @@ def test_a_layer_of_512_channels(open_page: OpenPage, server: str, photo: Path) 
     channel = (before + 1) % 512
     expect(title).to_have_text(f"layer4.1.conv2 · channel {channel}")
     expect(page.locator(".source-caption")).to_have_text("its filter: 512 kernels of 3 \u00d7 3")
-    expect(page.locator(".facts")).to_contain_text("smallest", timeout=SLOW)
+    expect(page.locator("map-inspector > .facts")).to_contain_text("smallest", timeout=SLOW)
     maps = activations(server, "layer4.1.conv2", image, "resnet18")
     where, value = read(page, "map", 2, 5, 7, 7)
     assert f"channel {channel} · y 2 · x 5" in where

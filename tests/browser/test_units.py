@@ -1,10 +1,12 @@
 """How a number came about: from a probability down to a drawn pixel, by keys, mouse and address."""
 
+import io
 import re
 from decimal import Decimal
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Locator, Page, expect
@@ -285,3 +287,34 @@ def test_of_many_channels_few_are_shown_and_more_on_demand(open_page: OpenPage) 
     page.locator(".term-rest").click()
     expect(page.locator(".term-rest")).to_contain_text("483 more")
     assert page.locator(".term").count() == 29
+
+
+def test_what_it_sees_lies_on_the_drawing(open_page: OpenPage, server: str) -> None:
+    pixels = [[255 if x in (13, 14) and 4 < y < 24 else 0 for x in range(28)] for y in range(28)]
+    answer = httpx.post(f"{server}/api/v1/images", json={"pixels": pixels}).raise_for_status()
+    image = answer.json()["id"]
+    page = open_page(f"/?image={image}&layer=conv1&channel=3&y=10&x=1").page
+    frame = page.locator("pad-overlay .field")
+    expect(frame).to_be_visible()
+    # A window of 5 x 5 around row 10, column 1; its first column lies in the padding.
+    sides = frame.evaluate("one => ['top', 'left', 'height', 'width'].map(s => one.style[s])")
+    told = [float(side.removesuffix("%")) for side in sides]
+    assert told == pytest.approx([100 * side / 28 for side in (8, 0, 5, 4)])
+    page.locator(".unit-gradient").click()
+    canvas = page.locator("pad-overlay canvas")
+    expect(canvas).to_be_visible()
+    unit = f"{server}/api/v1/models/digits/layers/conv1/units/3/10/1"
+    strengths = np.load(
+        io.BytesIO(httpx.get(f"{unit}/effective_field.npy", params={"image": image}).content)
+    )
+    shown = canvas.evaluate(
+        """one => {
+          const copy = new OffscreenCanvas(one.width, one.height).getContext('2d');
+          copy.drawImage(one, 0, 0);
+          const { data } = copy.getImageData(0, 0, one.width, one.height);
+          return Array.from({ length: data.length / 4 }, (_, at) => data[at * 4 + 3]);
+        }"""
+    )
+    wanted = np.rint(220 * strengths / strengths.max()).flatten()
+    assert np.abs(np.array(shown) - wanted).max() <= 1
+    assert np.count_nonzero(shown) <= 20

@@ -195,7 +195,7 @@ def test_a_batch_norm_has_one_weight_and_a_convolution_may_lack_a_bias(normed: M
 
 def test_a_sum_of_two_layers_is_not_switched_off() -> None:
     resnet = create("resnet18")
-    with pytest.raises(BadEdit, match=r"layer1\.0\.relu_1 \(relu\) has no weights, and reads"):
+    with pytest.raises(BadEdit, match=r"layer1\.0\.add \(add\) has no weights, and reads"):
         edit_network(resnet, [Off("layer1.0.relu_1", 0)])
 
 
