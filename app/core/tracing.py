@@ -12,7 +12,15 @@ from torch import Tensor, nn
 from app.core.layers import SOFTMAX, Layer, Step, describe_layer, input_layer
 from app.core.receptive_fields import ReceptiveField, Shape
 from app.core.unit_fields import unit_field
-from app.core.watching import Call, Given, Origin, origin_of, unused_name, watch_layers
+from app.core.watching import (
+    Call,
+    Given,
+    Origin,
+    origin_of,
+    unused_name,
+    watch_layers,
+    watch_outputs,
+)
 
 
 @dataclass(frozen=True)
@@ -47,11 +55,11 @@ def trace(network: nn.Module, picture: Tensor) -> Trace:
     """Run ``network``, which gives logits, on a prepared picture (channels, height, width)."""
     activations: dict[str, Tensor] = {}
 
-    def keep(call: Call, out: Tensor) -> None:
+    def keep(name: str, out: Tensor) -> None:
         # A copy, since an in-place layer that follows would overwrite the output.
-        activations[call.name] = out[0].clone(memory_format=torch.contiguous_format)
+        activations[name] = out[0].clone(memory_format=torch.contiguous_format)
 
-    with watch_layers(network, keep), torch.inference_mode():
+    with watch_outputs(network, keep), torch.inference_mode():
         logits = network(picture.unsqueeze(0).clone())[0]
         probabilities = SOFTMAX(logits)
     activations[unused_name("softmax", activations)] = probabilities

@@ -79,6 +79,41 @@ def watch_layers(network: nn.Module, note: Note) -> Iterator[None]:
             handle.remove()
 
 
+@contextmanager
+def watch_outputs(network: nn.Module, note: Callable[[str, Tensor], None]) -> Iterator[None]:
+    """Tell ``note`` of every layer's name and output, as ``watch_layers`` names them.
+
+    Hearing of every function there is takes about as long as a small network itself, so it is done
+    only where functions may be called: a Sequential calls nothing but modules.
+    """
+    if any(_may_call_functions(module) for module in network.modules()):
+        with watch_layers(network, lambda call, out: note(call.name, out)):
+            yield
+        return
+    taken = {"input"}
+
+    def leaving(path: str) -> Callable[[nn.Module, object, object], None]:
+        def leave(module: nn.Module, inputs: object, out: object) -> None:
+            if made := _tensors(list(out) if isinstance(out, tuple | list) else [out]):
+                name = unused_name(path or type(module).__name__.lower(), taken)
+                taken.add(name)
+                note(name, made[0])
+
+        return leave
+
+    leaves = [pair for pair in network.named_modules() if not any(pair[1].children())]
+    handles = [module.register_forward_hook(leaving(path)) for path, module in leaves]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _may_call_functions(module: nn.Module) -> bool:
+    return any(module.children()) and type(module).forward is not nn.Sequential.forward
+
+
 @dataclass(frozen=True, eq=False)
 class _Entered:
     """A module whose forward is running."""
