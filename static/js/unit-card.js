@@ -17,6 +17,7 @@ const DIGITS = [4, 7, 10];
 const LARGE = 3;
 // So many steps a second, by the slider's place.
 const SPEEDS = [1, 2, 4, 8, 16, 30];
+const SAY_MS = 600;
 
 export class UnitCard extends HTMLElement {
   /** @type {Unit | null} */
@@ -27,6 +28,8 @@ export class UnitCard extends HTMLElement {
   #pairs = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #next;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #saying;
 
   connectedCallback() {
     this.body = /** @type {HTMLElement} */ (this.querySelector(".unit-body"));
@@ -102,6 +105,18 @@ export class UnitCard extends HTMLElement {
     this.#note(unit);
     this.#showBody(unit, told);
     this.#showLine(unit, told.line);
+    this.#say(unit);
+  }
+
+  /**
+   * Tell a screen reader, but not at every step of a stroke or of the playing window.
+   * @param {Unit} unit
+   */
+  #say(unit) {
+    clearTimeout(this.#saying);
+    const [channel, y, x] = unit.index;
+    const words = `${unit.layer}, channel ${channel}, row ${y}, column ${x} is ${rounded(unit.value, this.#digits)}. ${readsInWords(unit)} ${verdict(unit).equal ? "It equals torch's." : "It differs from torch's."}`;
+    this.#saying = setTimeout(() => write(this.querySelector("[role=status]"), words), SAY_MS);
   }
 
   /** @param {Unit} unit */
