@@ -17,8 +17,8 @@ POLICY = "; ".join(
         "script-src 'self'",
         "style-src 'self'",
         "font-src 'self'",
-        # Swagger UI's style sheet has its icons in data URLs.
-        "img-src 'self' data:",
+        # data: the icons of Swagger UI's style sheet; blob: pictures that a page has fetched.
+        "img-src 'self' data: blob:",
         "connect-src 'self'",
         "form-action 'self'",
         "base-uri 'none'",

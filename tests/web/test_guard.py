@@ -41,7 +41,7 @@ ALLOWED = {
     "script-src": {"'self'"},
     "style-src": {"'self'"},
     "font-src": {"'self'"},
-    "img-src": {"'self'", "data:"},
+    "img-src": {"'self'", "data:", "blob:"},
     "connect-src": {"'self'"},
     "form-action": {"'self'"},
     "base-uri": {"'none'"},
