@@ -45,6 +45,7 @@ from app.web import (
 from app.web.assets import ROOT, STATIC, LastingFiles
 from app.web.documenting import DESCRIPTION, problems
 from app.web.examples import example_picture
+from app.web.guard import Guard
 from app.web.limits import BodyLimit
 from app.web.methods import Head
 from app.web.timing import TotalTime
@@ -148,6 +149,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router)
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")
     errors.install(app)
+    # Around everything: what add_middleware adds is inside of that which answers faults.
+    app.middleware_stack = Guard(app.build_middleware_stack(), settings.hosts)
     return app
 
 

@@ -1,15 +1,25 @@
 """What the environment decides: every setting is a variable ``CONVSCOPE_<NAME>``."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import PositiveInt, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, PositiveInt, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.dataset_files import DatasetFolders
 from app.core.errors import InvalidSettings
 
 PREFIX = "CONVSCOPE_"
+
+
+def _split(names: object) -> object:
+    """Names in one string, separated by commas, as a list in small letters."""
+    if not isinstance(names, str):
+        return names
+    return [name for part in names.lower().split(",") if (name := part.strip())]
+
+
+HostName = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)$")]
 
 
 class Settings(BaseSettings):
@@ -20,6 +30,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     datasets_dir: Path | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    hosts: Annotated[frozenset[HostName], NoDecode, BeforeValidator(_split)] = frozenset()
     max_body_bytes: PositiveInt = 50 * 1024 * 1024
     max_pixels: PositiveInt = 16_000_000
     runs_at_once: PositiveInt = 1

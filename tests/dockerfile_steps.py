@@ -31,7 +31,7 @@ ALONE = ["unshare", "--net", "sh", "-ec", 'ip link set lo up; exec "$@"', "sh"]
 HANG = """
 import socket
 client = socket.create_connection(("127.0.0.1", 8000))
-client.send(b"POST /api/v1/predict HTTP/1.1\\r\\nhost: convscope\\r\\n")
+client.send(b"POST /api/v1/predict HTTP/1.1\\r\\nhost: localhost\\r\\n")
 client.send(b"content-type: application/json\\r\\ncontent-length: 9\\r\\n\\r\\n")
 client.recv(1)
 """

@@ -50,7 +50,7 @@ _LOADERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR
 
 def list_datasets(folders: DatasetFolders) -> list[Dataset]:
     """Every data set that is here or can be fetched, those of the user's own last."""
-    own = {path.name.removesuffix(ENDING) for path in folders.kept.glob(f"[!.]*{ENDING}")}
+    own = {path.name.removesuffix(ENDING) for path in _kept_files(folders)}
     names = [*_FETCHED, BUNDLED.name, *sorted(own - {*_FETCHED, BUNDLED.name})]
     return [find_dataset(name, folders) for name in names]
 
@@ -73,8 +73,12 @@ def title_of(name: str) -> str:
 
 
 def _is_kept(name: str, folders: DatasetFolders) -> bool:
-    # A name comes from a user, and may not lead out of the folder.
-    return Path(name).name == name and folders.file(name).is_file()
+    # A name comes from a user: it may neither lead out of the folder nor be too long to look for.
+    return Path(name).name == name and folders.file(name) in _kept_files(folders)
+
+
+def _kept_files(folders: DatasetFolders) -> list[Path]:
+    return list(folders.kept.glob(f"[!.]*{ENDING}"))
 
 
 def load_split(name: str, part: Part, folders: DatasetFolders) -> Split:

@@ -115,17 +115,21 @@ HANDLERS: dict[type[Exception], Callable[[Request, Exception], Problem]] = {
 def install(app: FastAPI) -> None:
     """Answer every error with a problem document, or with a page where one was asked for."""
     for kind, handler in HANDLERS.items():
-        app.add_exception_handler(kind, _in_the_wanted_form(handler))
+        app.add_exception_handler(kind, _answering(handler))
 
 
-def _in_the_wanted_form(
+def in_the_wanted_form(request: Request, problem: Problem) -> Response:
+    """The problem document, or a page of the same words for who asked for a page."""
+    for_people = "text/html" in request.headers.get("accept", "")
+    if not for_people or request.url.path.startswith("/api/"):
+        return problem
+    return error_page(request, problem.status_code, problem.title, problem.detail)
+
+
+def _answering(
     handler: Callable[[Request, Exception], Problem],
 ) -> Callable[[Request, Exception], Response]:
     def answer(request: Request, error: Exception) -> Response:
-        problem = handler(request, error)
-        for_people = "text/html" in request.headers.get("accept", "")
-        if not for_people or request.url.path.startswith("/api/"):
-            return problem
-        return error_page(request, problem.status_code, problem.title, problem.detail)
+        return in_the_wanted_form(request, handler(request, error))
 
     return answer

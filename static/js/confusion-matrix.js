@@ -53,7 +53,7 @@ export class ConfusionMatrix extends HTMLElement {
       const cell = row.cells[taken + 1];
       const right = taken === actual;
       cell.className = right ? "hit" : "miss";
-      cell.style.setProperty("--shade", String(shade(count, all, right)));
+      cell.dataset.shade = String(shade(count, all, right));
       cell.textContent = count ? String(count) : "";
       cell.title = count ? `${this.#classes[actual]} taken for ${this.#classes[taken]}: ${count}` : "";
     });

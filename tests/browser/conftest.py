@@ -1,5 +1,8 @@
 """A real browser on the real server. Every page is watched: a message on its console or a request
-to another host fails the test, whatever it was about."""
+to another host fails the test, whatever it was about.
+
+The pages' policy forbids to evaluate strings. What `wait_for_function` waits for is therefore
+written as a function, which the driver evaluates once, before the policy counts."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,6 +12,7 @@ from typing import Literal, Protocol
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
+REBOUND = "rebound.example"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -16,6 +20,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # A name that leads to this machine, as an attacker's name server may have it.
+    f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1",
+    "--no-proxy-server",
 ]
 
 

@@ -30,12 +30,12 @@ def test_choices_change_the_nine_and_the_address_shows_them_again(open_page: Ope
     with page.expect_response("**/preview.png?*degrees*"):
         page.get_by_label("degrees of rotation").fill("45")
     expect(page.locator("#recipe")).to_have_text('[{"name":"rotation","degrees":45}]')
-    page.wait_for_function("document.getElementById('nine').complete")
+    page.wait_for_function("() => document.getElementById('nine').complete")
     turned = picture(page)
     assert turned != plain
     with page.expect_response("**/preview.png?*seed=1*"):
         page.locator("#another").click()
-    page.wait_for_function("document.getElementById('nine').complete")
+    page.wait_for_function("() => document.getElementById('nine').complete")
     assert picture(page) != turned
     page.get_by_label("Seed").fill("0")
     page.wait_for_url("**seed=0**")
@@ -70,7 +70,7 @@ def test_a_refusal_is_said_and_a_picture_can_be_chosen(
     Image.fromarray(np.full((32, 32, 3), (200, 10, 10), np.uint8)).save(path)
     with page.expect_response("**/preview.png?*"):
         page.locator("#augment-file").set_input_files(path)
-    page.wait_for_function("document.getElementById('nine').complete")
+    page.wait_for_function("() => document.getElementById('nine').complete")
     assert picture(page) != before
     watched.expect("status of 422")
     with page.expect_response("**/preview.png?*"):

@@ -153,12 +153,13 @@ def test_a_page_at_the_newest_snapshot_goes_on_with_the_run(
     slider.focus()
     page.keyboard.press("End")
     page.wait_for_function(
-        "Number(/@([0-9.]+)/.exec(decodeURIComponent(location.href))[1]) >= 2", timeout=PATIENCE
+        "() => Number(/@([0-9.]+)/.exec(decodeURIComponent(location.href))[1]) >= 2",
+        timeout=PATIENCE,
     )
     page.keyboard.press("Home")
     expect(page.locator(".time-place")).to_have_text("Before training")
     count = int(str(slider.get_attribute("max")))
-    page.wait_for_function(f"document.getElementById('time').max > {count}", timeout=PATIENCE)
+    page.wait_for_function(f"() => document.getElementById('time').max > {count}", timeout=PATIENCE)
     expect(page.locator(".time-place")).to_have_text("Before training")
     runs.post(f"/runs/{run}/cancel").raise_for_status()
 

@@ -104,7 +104,9 @@ def test_from_a_probability_to_a_drawn_pixel_by_keys_alone(explore: Watched, ser
             expect(heading).not_to_have_text(title(way[-1]))
         place = here(page)
         expect(heading).to_have_text(title(place))
-        page.wait_for_function(f"document.querySelector('unit-card').unit?.layer === '{place[0]}'")
+        page.wait_for_function(
+            f"() => document.querySelector('unit-card').unit?.layer === '{place[0]}'"
+        )
         assert shown(page) == pytest.approx(number(activations, place), rel=1e-5)
         expect(page.locator(".unit-verdict")).to_have_text("✓ equals torch")
         way.append(place)

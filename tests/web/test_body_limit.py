@@ -14,6 +14,7 @@ from tests.web.conftest import Refused
 LARGE = 51 * 1024 * 1024
 PIECE = bytes(1024 * 1024)
 SAID = "larger than 50 MB"
+HEAD = "POST /api/v1/predict HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def pieces(size: int) -> Iterator[bytes]:
@@ -60,7 +61,7 @@ def test_a_body_of_just_the_limit_is_read(api: httpx.Client, refused: Refused) -
 
 def test_a_client_that_asks_first_is_told_at_once(server: str) -> None:
     """As curl does: the body is sent when the server says "100 Continue", and not before."""
-    head = f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {LARGE}\r\n"
+    head = f"{HEAD}Content-Length: {LARGE}\r\n"
     with connect(server) as connection:
         connection.sendall(f"{head}Expect: 100-continue\r\n\r\n".encode())
         answer = read_all(connection)
@@ -69,7 +70,7 @@ def test_a_client_that_asks_first_is_told_at_once(server: str) -> None:
 
 
 def test_a_client_may_send_everything_before_it_reads(server: str) -> None:
-    head = f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {LARGE}\r\n\r\n"
+    head = f"{HEAD}Content-Length: {LARGE}\r\n\r\n"
     with connect(server) as connection:
         connection.sendall(head.encode())
         connection.sendall(bytes(LARGE))  # A closed connection would raise here, or below.
@@ -88,7 +89,7 @@ def test_a_connection_is_good_for_more_after_a_refusal(server: str) -> None:
 def test_a_body_without_an_end_is_given_up(server: str) -> None:
     sent = 0
     with connect(server) as connection:
-        connection.sendall(b"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\n")
+        connection.sendall(HEAD.encode())
         connection.sendall(b"Content-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n")
         chunk = b"%x\r\n%s\r\n" % (len(PIECE), PIECE)
         try:
@@ -103,7 +104,7 @@ def test_a_body_without_an_end_is_given_up(server: str) -> None:
 def test_a_client_that_goes_away_is_forgotten(server: str, api: httpx.Client) -> None:
     for declared in (1000, LARGE):
         with connect(server) as connection:
-            head = f"POST /api/v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {declared}\r\n"
+            head = f"{HEAD}Content-Length: {declared}\r\n"
             connection.sendall(f"{head}Content-Type: image/png\r\n\r\nabc".encode())
     assert api.get("/healthz").status_code == 200
 

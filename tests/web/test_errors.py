@@ -32,7 +32,7 @@ async def client(settings: Settings) -> httpx.AsyncClient:
         application.get(f"/fail/{error.__name__}")(failing(error("Do {this}.")))
     application.get("/fault")(failing(ZeroDivisionError("secret")))
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)
-    return httpx.AsyncClient(transport=transport, base_url="http://test")
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost")
 
 
 def failing(error: Exception):  # type: ignore[no-untyped-def]  # noqa: ANN201
@@ -49,7 +49,7 @@ async def test_an_error_from_elsewhere_is_an_error_of_the_request(settings: Sett
     application = create_app(settings)
     application.get("/fail")(failing(Elsewhere("Do this.")))
     transport = httpx.ASGITransport(application)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         assert (await client.get("/fail")).status_code == 422
 
 

@@ -1,0 +1,121 @@
+"""Who may ask, and what a browser may do with the answer: docs/security.md says against what."""
+
+import re
+from collections.abc import Collection
+from ipaddress import IPv4Address, IPv6Address
+
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.web.assets import ROOT
+from app.web.errors import Problem, in_the_wanted_form
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "font-src 'self'",
+        # data: the icons of Swagger UI's style sheet; blob: pictures that a page has fetched.
+        "img-src 'self' data: blob:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+_RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
+
+ANY = "*"
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(:[0-9]*)?")
+
+
+class Guard:
+    """Refuses requests under a foreign name and changes that other sites' pages ask for, and adds
+    ``HEADERS`` to every answer.
+
+    ``hosts`` are the names, in small letters, that the server answers to besides localhost and
+    addresses; ``*`` stands for any.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self._app = app
+        self._names = {"localhost", *hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+
+        async def add(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], *_RAW]}
+            await send(message)
+
+        headers = Headers(scope=scope)
+        problem = self._wrong_host(scope["path"], headers) or _foreign_page(scope, headers)
+        if problem is None:
+            return await self._app(scope, receive, add)
+        answer = in_the_wanted_form(Request(scope), problem)
+        return await answer(scope, receive, add)
+
+    def _wrong_host(self, path: str, headers: Headers) -> Problem | None:
+        # Probes ask by any name, and the page that says what is wrong needs its style sheet.
+        if ANY in self._names or path == "/healthz" or path.startswith(f"{ROOT}/"):
+            return None
+        given = headers.getlist("host")
+        parts = _HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
+        if parts is None:
+            return Problem(400, "Send one Host header that names this server, as localhost:8000.")
+        if (name := parts[1]) in self._names or _is_address(name):
+            return None
+        return Problem(
+            421,
+            f"This server doesn't answer to the name {name[:80]!r}. If the name is meant to lead "
+            f"here, list it in CONVSCOPE_HOSTS and start the server again; else open the server "
+            "by its address.",
+        )
+
+
+def _is_address(host: str) -> bool:
+    """Whether a host is no name but an IP address: nobody can make such a one point elsewhere."""
+    try:
+        IPv6Address(host[1:-1]) if host.startswith("[") else IPv4Address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _foreign_page(scope: Scope, headers: Headers) -> Problem | None:
+    """What a browser says of the page that asks for a change; programs say nothing."""
+    if scope["method"] in SAFE:
+        return None
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        own = site in ("same-origin", "none")
+    else:
+        own = origin is None or _authority(origin) == headers.get("host", "").lower()
+    if own:
+        return None
+    return Problem(
+        403,
+        "A page of another site asked for this change. Use ConvScope's own pages, or a program "
+        "that sends neither Sec-Fetch-Site nor Origin. A proxy in front of the server must hand "
+        "on the Host header as it came.",
+    )
+
+
+def _authority(origin: str) -> str:
+    """Name and port of an origin; nothing of the opaque origin ``null``."""
+    return origin.lower().partition("://")[2]
