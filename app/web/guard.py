@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -63,19 +62,19 @@ class Guard:
                 message = {**message, "headers": [*message["headers"], *_RAW]}
             await send(message)
 
-        headers = Headers(scope=scope)
-        problem = self._wrong_host(scope["path"], headers) or _foreign_page(scope, headers)
+        problem = self._wrong_host(scope) or _foreign_page(scope)
         if problem is None:
             return await self._app(scope, receive, add)
         answer = in_the_wanted_form(Request(scope), problem)
         return await answer(scope, receive, add)
 
-    def _wrong_host(self, path: str, headers: Headers) -> Problem | None:
+    def _wrong_host(self, scope: Scope) -> Problem | None:
+        path = scope["path"]
         # Probes ask by any name, and the page that says what is wrong needs its style sheet.
         if ANY in self._names or path == "/healthz" or path.startswith(f"{ROOT}/"):
             return None
-        given = headers.getlist("host")
-        parts = _HOST.fullmatch(given[0].lower()) if len(given) == 1 else None
+        given = [value for name, value in scope["headers"] if name == b"host"]
+        parts = _HOST.fullmatch(given[0].decode("latin-1").lower()) if len(given) == 1 else None
         if parts is None:
             return Problem(400, "Send one Host header that names this server, as localhost:8000.")
         if (name := parts[1]) in self._names or _is_address(name):
@@ -97,15 +96,16 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _foreign_page(scope: Scope, headers: Headers) -> Problem | None:
+def _foreign_page(scope: Scope) -> Problem | None:
     """What a browser says of the page that asks for a change; programs say nothing."""
     if scope["method"] in SAFE:
         return None
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
     if site is not None:
-        own = site in ("same-origin", "none")
+        own = site in (b"same-origin", b"none")
     else:
-        own = origin is None or _authority(origin) == headers.get("host", "").lower()
+        own = origin is None or _authority(origin) == headers.get(b"host", b"").lower()
     if own:
         return None
     return Problem(
@@ -116,6 +116,6 @@ def _foreign_page(scope: Scope, headers: Headers) -> Problem | None:
     )
 
 
-def _authority(origin: str) -> str:
+def _authority(origin: bytes) -> bytes:
     """Name and port of an origin; nothing of the opaque origin ``null``."""
-    return origin.lower().partition("://")[2]
+    return origin.lower().partition(b"://")[2]
