@@ -12,7 +12,7 @@ from app.benchmarks.http_load import Answer, Limits, Load, drive
 from app.benchmarks.peers.servers import Batching, Server, litserve
 from app.benchmarks.peers.subject import recognise
 from app.benchmarks.predicting import PICTURES, WARM_UP_SECONDS, encode_png, pixel_rows
-from app.benchmarks.process_memory import session_memory
+from app.benchmarks.process_costs import session_memory, session_seconds
 from app.benchmarks.server_process import HOST, running
 from app.benchmarks.strokes import make_strokes, paint
 from app.core.errors import ConvScopeError
@@ -30,10 +30,11 @@ FORMS: dict[str, Callable[[Image.Image], dict[str, Any]]] = {
 PNG, PIXELS = FORMS
 
 # Of these the best at 32 clients is told, for each form.
-BATCHINGS = tuple(
-    Batching(workers, pictures, seconds)
-    for workers in (1, 2)
-    for pictures, seconds in ((8, 0.001), (16, 0.005), (32, 0.01))
+BATCHINGS = (
+    Batching(1, 16, 0.005, "plain"),
+    Batching(1, 8, 0.001, "fast"),
+    Batching(1, 32, 0.01, "fast"),
+    Batching(2, 16, 0.005, "fast"),
 )
 
 
@@ -53,13 +54,15 @@ class Questions:
 @dataclass(frozen=True)
 class ServerLoad:
     """What clients got from a server: ``difference`` is the farthest that a probability was from
-    torch's, ``memory`` the bytes that all of the server's processes took afterwards."""
+    torch's, ``memory`` the bytes that all of the server's processes took afterwards, ``seconds``
+    the processor time that they took for all of it."""
 
     server: str
     form: str
     load: Load
     difference: float
     memory: int | None
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -88,12 +91,10 @@ def compare(server: Server, questions: Sequence[Questions], limits: Limits) -> I
     with running(server.program) as process:
         asking = [_Asking(server, one, (HOST, process.port)) for one in questions]
         for one in asking:
-            one.check()
+            one.measure(1, Limits(CHECK_SECONDS, len(one.questions.contents)))
         for one in asking:
             for clients in CLIENTS:
-                load, difference = one.measure(clients, limits)
-                memory = session_memory(process.process)
-                yield ServerLoad(server.name, one.questions.form, load, difference, memory)
+                yield one.cost(process.process, clients, limits)
 
 
 def try_batchings(
@@ -104,8 +105,8 @@ def try_batchings(
         server = litserve(batching)
         with running(server.program) as process:
             asking = [_Asking(server, one, (HOST, process.port)) for one in questions]
-            loads = {one.questions.form: one.measure(CLIENTS[-1], limits)[0] for one in asking}
-        yield Trial(batching, {form: load.rate for form, load in loads.items()})
+            found = [one.cost(process.process, CLIENTS[-1], limits) for one in asking]
+        yield Trial(batching, {one.form: one.load.rate for one in found})
 
 
 def best_batchings(trials: Sequence[Trial]) -> dict[str, Batching]:
@@ -121,22 +122,23 @@ class _Asking:
     questions: Questions
     address: tuple[str, int]
 
-    def check(self) -> None:
-        """Ask each picture once. Raises Disagreement."""
-        count = len(self.questions.contents)
-        self.measure(1, Limits(CHECK_SECONDS, count), warm=False)
+    def cost(self, session: int, clients: int, limits: Limits) -> ServerLoad:
+        """What a load got and what it took. Raises Disagreement."""
+        self._drive(clients, replace(limits, seconds=min(WARM_UP_SECONDS, limits.seconds)))
+        before = session_seconds(session)
+        load, difference = self.measure(clients, limits)
+        after, memory = session_seconds(session), session_memory(session)
+        seconds = None if before is None or after is None else after - before
+        return ServerLoad(self.server.name, self.questions.form, load, difference, memory, seconds)
 
-    def measure(self, clients: int, limits: Limits, warm: bool = True) -> tuple[Load, float]:
+    def measure(self, clients: int, limits: Limits) -> tuple[Load, float]:
         """The load, and the farthest that any answer was from torch. Raises Disagreement."""
-        requests = [self.server.request(content) for content in self.questions.contents]
-
-        def go(limits: Limits) -> Load:
-            return drive(self.address, requests, clients, limits, self.server.follow)
-
-        if warm:
-            go(replace(limits, seconds=min(WARM_UP_SECONDS, limits.seconds)))
-        load = go(limits)
+        load = self._drive(clients, limits)
         return load, largest_difference(self.server, self.questions, load.answers)
+
+    def _drive(self, clients: int, limits: Limits) -> Load:
+        requests = [self.server.request(content) for content in self.questions.contents]
+        return drive(self.address, requests, clients, limits, self.server.follow)
 
 
 def largest_difference(server: Server, questions: Questions, answers: Sequence[Answer]) -> float:

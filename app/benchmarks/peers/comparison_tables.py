@@ -9,7 +9,7 @@ from app.benchmarks.tables import UNKNOWN, ms, table
 
 OURS = "ConvScope"
 # LitServe's batches may be the better way for one client, too.
-LITSERVE = ("LitServe", "LitServe, batched")
+LITSERVE = ("LitServe", "LitServe, fast queue", "LitServe, batched")
 BATCHED = ("LitServe, batched",)
 GRADIO = ("Gradio",)
 DIRECT_GRADIO = ("Gradio, past its queue",)
@@ -21,6 +21,7 @@ _LOADS = (
     "predictions per second",
     "p50",
     "p99",
+    "processor time of each",
     "memory",
     "farthest from torch",
 )
@@ -66,6 +67,7 @@ def _load_row(one: ServerLoad) -> list[str]:
         str(load.clients),
         f"{load.rate:,.0f}",
         *(ms(load.percentile(share)) for share in (0.5, 0.99)),
+        ms(one.seconds * 1000 / len(load.answers)) if one.seconds else UNKNOWN,
         f"{one.memory / 2**20:,.0f} MiB" if one.memory else UNKNOWN,
         f"{one.difference:.0e}",
     ]
@@ -85,11 +87,12 @@ def trials_table(trials: Sequence[Trial]) -> str:
             str(one.batching.workers),
             str(one.batching.pictures),
             f"{one.batching.seconds * 1000:g} ms",
+            one.batching.queue,
             *(rate(one, form) for form in forms),
         ]
         for one in trials
     ]
-    return table(("workers", "max_batch_size", "batch_timeout", *forms), rows)
+    return table(("workers", "max_batch_size", "batch_timeout", "queue", *forms), rows)
 
 
 def aims_table(measured: Sequence[ServerLoad]) -> str:
@@ -106,7 +109,11 @@ def _aim_row(aim: Aim, measured: Sequence[ServerLoad]) -> list[str]:
     else:
         told = f"{ratio:.2f}"
         verdict = "" if aim.least is None else "yes" if ratio >= aim.least else "no"
-    return [f"{aim.what}, {aim.form}, {clients}", " or ".join(aim.others), aimed, told, verdict]
+    return [f"{aim.what}, {aim.form}, {clients}", _named(aim.others), aimed, told, verdict]
+
+
+def _named(others: tuple[str, ...]) -> str:
+    return others[0] if len(others) == 1 else f"the best of {others[0]}"
 
 
 def ratio_of(aim: Aim, measured: Sequence[ServerLoad]) -> float | None:

@@ -1,6 +1,7 @@
 """Gradio serving the subject as an API, in an environment of its own."""
 
 import argparse
+import os
 from typing import Any
 
 import gradio
@@ -19,7 +20,7 @@ def main() -> None:
         return subject.predict(subject.prepare(content)[None])[0]
 
     with gradio.Blocks(analytics_enabled=False) as app:
-        gradio.api(predict, api_name="predict")
+        gradio.api(predict, api_name="predict", concurrency_limit=os.cpu_count())
     app.launch(server_name="127.0.0.1", server_port=options.port, quiet=True)
 
 

@@ -1,6 +1,7 @@
 """LitServe serving the subject, in an environment of its own.
 
 Batches are made as its documentation says: by ``max_batch_size`` and ``batch_timeout`` (seconds).
+The fast queue is ZeroMQ.
 """
 
 import argparse
@@ -40,10 +41,16 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--batch", type=int, default=1)
     parser.add_argument("--wait", type=float, default=0.0)
+    parser.add_argument("--queue", choices=("fast", "plain"), default="plain")
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args()
     api = DigitsAPI(max_batch_size=options.batch, batch_timeout=options.wait)
-    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=options.workers)
+    server = litserve.LitServer(
+        api,
+        accelerator="cpu",
+        workers_per_device=options.workers,
+        fast_queue=options.queue == "fast",
+    )
     server.run(
         host="127.0.0.1",
         port=options.port,

@@ -1,5 +1,6 @@
 """The whole comparison: every server that is installed, one after the other, as tables."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 
 from app.benchmarks.http_load import Limits
@@ -16,6 +17,7 @@ from app.benchmarks.peers.comparing import (
 )
 from app.benchmarks.peers.comparison_tables import aims_table, loads_table, trials_table
 from app.benchmarks.peers.servers import (
+    FAST,
     UNBATCHED,
     convscope,
     direct_gradio,
@@ -26,7 +28,7 @@ from app.benchmarks.peers.servers import (
 )
 
 PEERS = {"litserve": "LitServe", "gradio": "Gradio"}
-FULL, QUICK, TRIAL = Limits(seconds=8), Limits(seconds=0.2), Limits(seconds=3)
+FULL, QUICK, TRIAL = Limits(seconds=5), Limits(seconds=0.2), Limits(seconds=2)
 MISSING = "Not installed; `make bench-peers` does it."
 
 Say = Callable[[str], None]
@@ -37,6 +39,7 @@ def compare_peers(quick: bool, say: Say) -> tuple[dict[str, str], dict[str, str]
 
     Raises Disagreement where a server predicts something else than torch.
     """
+    load = os.getloadavg()[0]
     questions, limits = make_questions(), QUICK if quick else FULL
     trials = _try_batchings(questions, quick, say) if is_installed("litserve") else []
     measured = []
@@ -45,6 +48,7 @@ def compare_peers(quick: bool, say: Say) -> tuple[dict[str, str], dict[str, str]
         measured.append(one)
     facts = {title: _describe(peer) for peer, title in PEERS.items()}
     facts["Client"] = _client(measured)
+    facts["Processes that wanted a core"] = f"{load:.1f} on average before it, of any program"
     parts = {"Side by side": loads_table(measured), "Aims": aims_table(measured)}
     if trials:
         parts["LitServe's ways of making batches"] = trials_table(trials)
@@ -65,7 +69,8 @@ def _compare_all(
 ) -> Iterator[ServerLoad]:
     yield from compare(convscope(), questions, limits)
     if trials:
-        yield from compare(litserve(UNBATCHED), questions, limits)
+        for batching in (UNBATCHED, FAST):
+            yield from compare(litserve(batching), questions, limits)
         best = best_batchings(trials)
         for batching in dict.fromkeys(best[form] for form in FORMS):
             suited = [one for one in questions if best[one.form] == batching]

@@ -22,14 +22,18 @@ class NoProbabilities(ConvScopeError):
 
 @dataclass(frozen=True)
 class Batching:
-    """How LitServe makes batches: by so many workers, of so many pictures, waiting so long."""
+    """How LitServe makes batches: by so many workers, of so many pictures, waiting so long, and by
+    which of its queues the answers come back."""
 
     workers: int
     pictures: int
     seconds: float
+    queue: str = "plain"
 
 
 UNBATCHED = Batching(1, 1, 0.0)
+FAST = Batching(1, 1, 0.0, "fast")
+_LITSERVE = {UNBATCHED: "LitServe", FAST: "LitServe, fast queue"}
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,11 @@ def litserve(batching: Batching) -> Server:
         probabilities: list[float] = json.loads(body)["probabilities"]
         return probabilities
 
-    options = ("--workers", "--batch", "--wait")
-    numbers = (batching.workers, batching.pictures, batching.seconds)
-    words = [str(part) for pair in zip(options, numbers, strict=True) for part in pair]
-    name = "LitServe" if batching == UNBATCHED else "LitServe, batched"
+    options = ("--workers", "--batch", "--wait", "--queue")
+    values = (batching.workers, batching.pictures, batching.seconds, batching.queue)
+    words = [str(part) for pair in zip(options, values, strict=True) for part in pair]
     program = _program("litserve", words, "/health")
+    name = _LITSERVE.get(batching, "LitServe, batched")
     return Server(name, program, "/predict", _as_it_is, read)
 
 
