@@ -15,6 +15,14 @@ VENDOR = htmx.org/dist/htmx.min.js htmx.org/dist/ext/hx-sse.min.js \
 	uplot/dist/uPlot.iife.min.js uplot/dist/uPlot.min.css \
 	@fontsource-variable/inter/files/inter-latin-wght-normal.woff2
 
+# What others would serve a network with, each in an environment of its own, with the same torch and
+# what the core needs besides.
+PEERS = litserve gradio
+PEERS_NEED = $(shell grep -o 'torch==[0-9.]*' pyproject.toml) numpy pillow safetensors scipy
+# Gradio pins an older Pillow, which rounds some pixels of a smaller picture otherwise, so it gets
+# ours afterwards. It needs none to answer JSON with JSON.
+PEERS_PILLOW = $(shell grep -o 'pillow>=[0-9.]*' pyproject.toml)
+
 BIN = .venv/bin
 PACKAGE = .venv/.package$(TORCH_BACKEND:%=-%)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
@@ -60,13 +68,17 @@ format: .venv/.dev ## Format the Python code and mend what the linter can
 bench: .venv/.dev vendor browser ## Measure how fast it is (ARGS= for convscope bench)
 	@$(BIN)/convscope bench $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: .venv/.dev vendor $(PEERS:%=.peers/%/.installed) ## Measure beside LitServe and Gradio
+	@$(BIN)/convscope bench peers $(ARGS)
+
 .PHONY: screenshot
 screenshot: .venv/.dev vendor browser ## Draw the README's picture again
 	$(BIN)/python -m tests.screenshot docs/screenshot.png
 
 .PHONY: clean
 clean: ## Remove all that was installed (what the server keeps, in data/, stays)
-	rm -rf .venv node_modules static/vendor build *.egg-info
+	rm -rf .venv .peers node_modules static/vendor build *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # The steps of the set-up, for the commands above and for the Dockerfile.
@@ -97,6 +109,14 @@ $(PACKAGE): .venv/.python pyproject.toml
 .venv/.dev: .venv/.python pyproject.toml
 	$(INSTALL) --editable '.[dev]'
 	@touch $(PACKAGE) $@
+
+# Private: what it needs has a BIN of its own.
+.peers/%/.installed: private BIN = .peers/$*/bin
+.peers/%/.installed: .venv/.python pyproject.toml Makefile
+	$(PYTHON) -m venv .peers/$*
+	$(INSTALL) $* $(PEERS_NEED)
+	$(INSTALL) --no-deps '$(PEERS_PILLOW)'
+	@touch $@
 
 # The wheel's own npm script points beside its target; npm-cli.js is what it means.
 .venv/.node: .venv/.python

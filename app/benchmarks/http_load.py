@@ -16,8 +16,13 @@ from itertools import cycle
 from app.core.errors import ConvScopeError
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _TIMING = re.compile(rb"\r\nserver-timing: *([^\r]*)", re.IGNORECASE)
 _ENTRY = re.compile(r"([\w-]+)(?:;desc=[^,;]*)?;dur=([\d.]+)")
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
+
+# From the body of an answer to the request that asks for the rest.
+Follow = Callable[[bytes], bytes]
 
 
 class RequestRefused(ConvScopeError):
@@ -26,10 +31,12 @@ class RequestRefused(ConvScopeError):
 
 @dataclass(frozen=True)
 class Answer:
-    """The time that an answer took for its client, and its head."""
+    """The time that an answer took for its client, what it said, and to which of the requests."""
 
     milliseconds: float
     head: bytes
+    body: bytes = b""
+    request: int = 0
 
     @cached_property
     def server_timing(self) -> dict[str, float]:
@@ -72,14 +79,26 @@ class Limits:
 
 
 def drive(
-    address: tuple[str, int], requests: Sequence[bytes], clients: int, limits: Limits
+    address: tuple[str, int],
+    requests: Sequence[bytes],
+    clients: int,
+    limits: Limits,
+    follow: Follow | None = None,
 ) -> Load:
-    """Let the clients send the requests in turn until a limit. Raises RequestRefused."""
-    return asyncio.run(_drive(address, requests, clients, limits))
+    """Let the clients send the requests in turn until a limit. Raises RequestRefused.
+
+    Where an answer only says where the result will be, ``follow`` makes the request for it; both
+    count as one.
+    """
+    return asyncio.run(_drive(address, requests, clients, limits, follow))
 
 
 async def _drive(
-    address: tuple[str, int], requests: Sequence[bytes], clients: int, limits: Limits
+    address: tuple[str, int],
+    requests: Sequence[bytes],
+    clients: int,
+    limits: Limits,
+    follow: Follow | None,
 ) -> Load:
     answers: list[Answer] = []
     started, worked = time.perf_counter(), time.process_time()
@@ -88,30 +107,27 @@ async def _drive(
     def go_on() -> bool:
         return len(answers) < limits.answers and time.perf_counter() < deadline
 
-    await asyncio.gather(*_connect_all(address, clients, cycle(requests), answers, go_on))
+    numbered = cycle(enumerate(requests))
+
+    def play(ended: asyncio.Future[None]) -> _Client:
+        return _Client(numbered, answers, go_on, ended, follow)
+
+    await asyncio.gather(*(_connect(address, play) for _ in range(clients)))
     seconds, working = time.perf_counter() - started, time.process_time() - worked
     return Load(clients, seconds, answers, working)
 
 
-def _connect_all(
-    address: tuple[str, int],
-    clients: int,
-    requests: Iterator[bytes],
-    answers: list[Answer],
-    go_on: Callable[[], bool],
-) -> list[asyncio.Task[None]]:
-    async def one() -> None:
-        loop = asyncio.get_running_loop()
-        ended: asyncio.Future[None] = loop.create_future()
-        transport, _ = await loop.create_connection(
-            lambda: _Client(requests, answers, go_on, ended), *address
-        )
-        try:
-            await ended
-        finally:
-            transport.close()
-
-    return [asyncio.create_task(one()) for _ in range(clients)]
+async def _connect(
+    address: tuple[str, int], play: "Callable[[asyncio.Future[None]], _Client]"
+) -> None:
+    """One client on a connection of its own, until it has ended."""
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[None] = loop.create_future()
+    transport, _ = await loop.create_connection(lambda: play(ended), *address)
+    try:
+        await ended
+    finally:
+        transport.close()
 
 
 class _Client(asyncio.Protocol):
@@ -119,15 +135,18 @@ class _Client(asyncio.Protocol):
 
     def __init__(
         self,
-        requests: Iterator[bytes],
+        requests: Iterator[tuple[int, bytes]],
         answers: list[Answer],
         go_on: Callable[[], bool],
         ended: asyncio.Future[None],
+        follow: Follow | None,
     ) -> None:
         self._requests = requests
         self._answers = answers
         self._go_on = go_on
         self._ended = ended
+        self._follow = follow
+        self._following = False
         self._received = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -141,26 +160,37 @@ class _Client(asyncio.Protocol):
         if end < 0:
             return
         head = bytes(self._received[:end])
-        length = _LENGTH.search(head)
-        if not length:
+        if length := _LENGTH.search(head):
+            if len(self._received) >= end + 4 + int(length[1]):
+                self._take(head, bytes(self._received[end + 4 :]))
+        elif not _CHUNKED.search(head):
             self._end(RequestRefused("The server's answer doesn't say how long it is."))
-        elif len(self._received) >= end + 4 + int(length[1]):
-            self._take(head)
+        elif self._received.endswith(_LAST_CHUNK):
+            self._take(head, _join_chunks(self._received[end + 4 :]))
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end(RequestRefused(f"The server has closed a connection: {error or 'no reason'}."))
 
     def _send(self) -> None:
-        self._received.clear()
+        self._number, request = next(self._requests)
         self._sent = time.perf_counter()
-        self._transport.write(next(self._requests))
+        self._write(request)
 
-    def _take(self, head: bytes) -> None:
+    def _write(self, request: bytes) -> None:
+        self._received.clear()
+        self._transport.write(request)
+
+    def _take(self, head: bytes, body: bytes) -> None:
         taken = (time.perf_counter() - self._sent) * 1000
         if b" 200 " not in head[:20]:
             self._end(RequestRefused(f"The server answered: {self._received.decode()[:500]}"))
             return
-        self._answers.append(Answer(taken, head))
+        if self._follow:
+            self._following = not self._following
+            if self._following:
+                self._write(self._follow(body))
+                return
+        self._answers.append(Answer(taken, head, body, self._number))
         if self._go_on():
             self._send()
         else:
@@ -173,3 +203,15 @@ class _Client(asyncio.Protocol):
             self._ended.set_exception(error)
         else:
             self._ended.set_result(None)
+
+
+def _join_chunks(received: bytes | bytearray) -> bytes:
+    """The content of a body that came in chunks, each with its length before it (RFC 9112, 7.1)."""
+    content, rest = b"", bytes(received)
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        length = int(size.partition(b";")[0], 16)
+        content, rest = content + rest[:length], rest[length + 2 :]
+        if length == 0:
+            break
+    return content

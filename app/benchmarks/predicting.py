@@ -13,6 +13,8 @@ from app.benchmarks.strokes import make_strokes, paint
 CLIENTS = (1, 16)
 PICTURES = 32
 WARM_UP_SECONDS = 1
+PATH = "/api/v1/predict"
+JSON = "application/json"
 
 _BOUNDARY = "a-line-that-no-picture-holds"
 
@@ -41,7 +43,7 @@ def _form(picture: Image.Image) -> bytes:
         'Content-Disposition: form-data; name="image"; filename="7.png"\r\n'
         "Content-Type: image/png\r\n\r\n"
     )
-    body = head.encode() + _png(picture) + f"\r\n--{_BOUNDARY}--\r\n".encode()
+    body = head.encode() + encode_png(picture) + f"\r\n--{_BOUNDARY}--\r\n".encode()
     return _request(f"multipart/form-data; boundary={_BOUNDARY}", body)
 
 
@@ -50,13 +52,16 @@ def _raw(picture: Image.Image) -> bytes:
 
 
 def _pixels(picture: Image.Image) -> bytes:
-    small = picture.resize((28, 28), Image.Resampling.BOX)
-    values = small.tobytes()
-    rows = [list(values[start : start + 28]) for start in range(0, len(values), 28)]
-    return _request("application/json", json.dumps({"pixels": rows}).encode())
+    return _request(JSON, json.dumps({"pixels": pixel_rows(picture)}).encode())
 
 
-def _png(picture: Image.Image) -> bytes:
+def pixel_rows(picture: Image.Image) -> list[list[int]]:
+    """The picture, made smaller, as 28 rows of 28 numbers of 0..255."""
+    values = picture.resize((28, 28), Image.Resampling.BOX).tobytes()
+    return [list(values[start : start + 28]) for start in range(0, len(values), 28)]
+
+
+def encode_png(picture: Image.Image) -> bytes:
     """The picture as a canvas would save it: four channels, though it is grey."""
     file = io.BytesIO()
     picture.convert("RGBA").save(file, "PNG")
@@ -64,8 +69,13 @@ def _png(picture: Image.Image) -> bytes:
 
 
 def _request(content_type: str, body: bytes) -> bytes:
+    return post(PATH, content_type, body)
+
+
+def post(path: str, content_type: str, body: bytes) -> bytes:
+    """A request that sends this body to that path."""
     head = (
-        "POST /api/v1/predict HTTP/1.1\r\n"
+        f"POST {path} HTTP/1.1\r\n"
         "Host: localhost\r\n"
         f"Content-Type: {content_type}\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
 from app.core.errors import ConvScopeError
 
+ROOT = Path(__file__).parent.parent.parent
 HOST = "127.0.0.1"
 START_SECONDS = 60
 STOP_SECONDS = 15
@@ -23,45 +25,87 @@ class ServerFailed(ConvScopeError):
     """The server that was to be measured didn't start or didn't answer."""
 
 
+@dataclass(frozen=True)
+class Program:
+    """A server to start: its command, to which the port is added, and a path that answers 200 as
+    soon as it serves. ``environment`` is added to this process's own."""
+
+    command: tuple[str, ...]
+    health: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers on this port; all its processes belong to the session ``process``."""
+
+    port: int
+    process: int
+
+
+CONVSCOPE = Program(
+    (sys.executable, "-m", "app.cli", "serve", "--host", HOST, "--port"), "/healthz"
+)
+
+
 @contextmanager
 def serving() -> Iterator[int]:
-    """The port of a server that answers; it is stopped and its folder removed at the end.
+    """The port of a ConvScope that answers; it is stopped and its folder removed at the end.
+
+    Raises ServerFailed, with the server's own last words.
+    """
+    with running(CONVSCOPE) as server:
+        yield server.port
+
+
+@contextmanager
+def running(program: Program) -> Iterator[Running]:
+    """A server that answers, stopped at the end with all the processes that it has started.
 
     Raises ServerFailed, with the server's own last words.
     """
     with tempfile.TemporaryDirectory(prefix="convscope-") as folder, _stoppable():
         port, log = _free_port(), Path(folder, "server.log")
-        process = _start(port, Path(folder, "data"), log)
+        process = _start(program, port, Path(folder), log)
         try:
-            _wait_until_it_answers(process, port, log)
-            yield port
+            _wait_until_it_answers(process, (port, program.health), log)
+            yield Running(port, process.pid)
         finally:
             _stop(process)
 
 
-def _start(port: int, data: Path, log: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "app.cli", "serve", "--host", HOST, "--port", str(port)]
-    environment = {**os.environ, "CONVSCOPE_DATA_DIR": str(data)}
-    root = Path(__file__).parent.parent.parent
+def _start(program: Program, port: int, folder: Path, log: Path) -> subprocess.Popen[bytes]:
+    environment = {
+        **os.environ,
+        "CONVSCOPE_DATA_DIR": str(folder / "data"),
+        **program.environment,
+    }
     with log.open("wb") as output:
         return subprocess.Popen(
-            command, cwd=root, env=environment, stdout=output, stderr=subprocess.STDOUT
+            [*program.command, str(port)],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
 
 
-def _wait_until_it_answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_it_answers(
+    process: subprocess.Popen[bytes], health: tuple[int, str], log: Path
+) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not _answers(port):
+    while not _answers(*health):
         if process.poll() is not None or time.monotonic() > deadline:
             words = log.read_text(errors="replace").strip()[-2000:]
             raise ServerFailed(f"The server to be measured doesn't answer. It said: {words}")
         time.sleep(0.05)
 
 
-def _answers(port: int) -> bool:
+def _answers(port: int, path: str) -> bool:
     connection = HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except OSError:
         return False
@@ -76,6 +120,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    finally:
+        with suppress(ProcessLookupError):  # Some leave processes of theirs behind.
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _free_port() -> int:

@@ -47,9 +47,9 @@ def rates_table(measured: Sequence[PredictionLoad]) -> str:
 
 
 def _rate_row(form: str, load: Load) -> list[str]:
-    times = [_ms(load.percentile(share)) for share in (0.5, 0.95, 0.99)]
+    times = [ms(load.percentile(share)) for share in (0.5, 0.95, 0.99)]
     server = _told(load, "total")
-    told = _ms(percentile(server, 0.5)) if server else UNKNOWN
+    told = ms(percentile(server, 0.5)) if server else UNKNOWN
     return [form, str(load.clients), f"{load.rate:,.0f}", *times, told]
 
 
@@ -62,7 +62,7 @@ def shares_table(measured: Sequence[PredictionLoad]) -> str:
 def _share_row(form: str, load: Load) -> list[str]:
     prepare, network, total = (_told(load, name) for name in ("prepare", "network", "total"))
     client = [answer.milliseconds for answer in load.answers]
-    times = [_ms(fmean(times)) if times else UNKNOWN for times in (prepare, network, total, client)]
+    times = [ms(fmean(times)) if times else UNKNOWN for times in (prepare, network, total, client)]
     return [form, *times, _outside(network, total), _outside(network, client)]
 
 
@@ -84,7 +84,7 @@ def beside_table(measured: Sequence[BesideTraining]) -> str:
 
 def _beside_rows(one: BesideTraining) -> list[list[str]]:
     def times(load: Load) -> list[str]:
-        return [_ms(load.percentile(share)) for share in (0.5, 0.95, 0.99)]
+        return [ms(load.percentile(share)) for share in (0.5, 0.95, 0.99)]
 
     before, now = (load.percentile(0.95) for load in (one.alone, one.beside))
     moved = f"{now - before:+.2f} ms, {now / before - 1:+.0%}"
@@ -98,7 +98,7 @@ def strokes_table(times: StrokeTimes) -> str:
     """One row."""
     row = [
         str(len(times.milliseconds)),
-        *(_ms(times.percentile(share)) for share in (0.5, 0.95, 1)),
+        *(ms(times.percentile(share)) for share in (0.5, 0.95, 1)),
         str(times.maps),
         str(times.requests),
         str(times.most_in_flight),
@@ -106,8 +106,9 @@ def strokes_table(times: StrokeTimes) -> str:
     return table(_STROKES, [row])
 
 
-def _ms(milliseconds: float) -> str:
-    return f"{milliseconds:.2f} ms" if milliseconds < 10 else f"{milliseconds:.1f} ms"
+def ms(value: float) -> str:
+    """A time in words."""
+    return f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms"
 
 
 def write_between(path: Path, name: str, text: str) -> None:

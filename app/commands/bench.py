@@ -28,6 +28,7 @@ _DOCS = Path(__file__).parent.parent.parent / "docs"
 DOCUMENTS = {
     "serve": _DOCS / "benchmarks.md",
     "train": _DOCS / "benchmarks.md",
+    "peers": _DOCS / "benchmarks.md",
     "lessons": _DOCS / "seeds.md",
 }
 
@@ -107,6 +108,16 @@ def bench_train(quick: bool) -> str:
     return "\n\n".join(f"### {title}\n\n{part}" for title, part in parts.items())
 
 
+def bench_peers(quick: bool) -> str:
+    """The same network served by LitServe and by Gradio, where they are installed, and by us."""
+    from app.benchmarks.peers.report import compare_peers
+
+    facts, parts = compare_peers(quick, say)
+    machine = {"Command": f"`{_command()}`", **describe_machine(), **facts}
+    parts = {"Machine that compared": facts_table(machine), **parts}
+    return "\n\n".join(f"### {title}\n\n{part}" for title, part in parts.items())
+
+
 def list_lessons(quick: bool) -> str:
     """What the lessons say of their networks, and what the shipped cards say."""
     return lessons_table()
@@ -116,6 +127,7 @@ SUBJECTS: dict[str, Callable[[bool], str]] = {
     "serve": bench_serve,
     "train": bench_train,
     "lessons": list_lessons,
+    "peers": bench_peers,
 }
 
 
