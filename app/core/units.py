@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -140,7 +141,10 @@ class Asked:
         magnitude: Tensor | float,
         terms: Terms,
         formula: str | None = None,
-        **known: object,
+        window: UnitWindow | None = None,
+        bias: float | None = None,
+        sum: float | None = None,
+        details: Mapping[str, Detail] = MappingProxyType({}),
     ) -> Unit:
         """The explained unit."""
         return Unit(
@@ -153,7 +157,10 @@ class Asked:
             magnitude=max(float(magnitude), abs(self.value)),
             formula=self.layer.summary if formula is None else formula,
             terms=terms,
-            **known,  # type: ignore[arg-type]
+            window=window,
+            bias=bias,
+            sum=sum,
+            details=details,
         )
 
 
