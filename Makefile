@@ -107,7 +107,7 @@ test-python: browser .venv/.dev vendor
 	@touch $@
 
 $(PACKAGE): .venv/.python pyproject.toml
-	$(INSTALL) --editable .
+	$(INSTALL) --editable '.[onnx]'
 	@rm -f .venv/.package* && touch .venv/.package $@
 
 .venv/.dev: .venv/.python pyproject.toml

@@ -115,7 +115,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await run_in_threadpool(trainer.close)
         engine.close()
         store.close()
-        predictor.close()
+        await predictor.close()
 
     app = FastAPI(
         title="ConvScope",

@@ -34,6 +34,16 @@ _BRANDS: Final = {
 }
 
 
+def png_size(data: bytes) -> tuple[int, int] | None:
+    """Width and height in pixels as the header of a PNG file tells them; None for other files.
+
+    The header is the first 24 bytes (https://www.w3.org/TR/png-3/#11IHDR).
+    """
+    if not data.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") or len(data) < 24:
+        return None
+    return int.from_bytes(data[16:20]), int.from_bytes(data[20:24])
+
+
 def guess_format(data: bytes) -> str:
     """A sentence that says what unreadable bytes look like and what to send instead."""
     if not data:

@@ -213,7 +213,7 @@ class ModelLibrary:
     def _load(self, card: ModelCard) -> Model:
         kept = self._folder if card.name in self._kept else None
         network = load_network(card, kept or WEIGHTS) if card.weights else _untrained(card)
-        return Model.of(card, network, self._device)
+        return Model.of(card, network, self._device, lasting=True)
 
 
 def _untrained(card: ModelCard) -> nn.Module:

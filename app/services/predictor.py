@@ -1,32 +1,46 @@
-"""From pictures to predictions and traces, off the event loop.
+"""From pictures to predictions and traces.
 
-A small thread pool decodes and prepares pictures and runs the networks.
+A small thread pool decodes and prepares pictures and runs the networks. Only what takes a moment is
+done in the event loop itself, where that is sooner done than handed over.
 """
 
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from app.core.errors import ConvScopeError
 from app.core.images import Picture
 from app.core.model import Model, Prediction
 from app.core.preparing import Prepared, prepare
 from app.core.tracing import Trace
-from app.services.batcher import Batcher, Waiting
+from app.services.batcher import Batcher
 
 # While one runs a network, the others prepare.
 THREADS = max(2, min(4, os.cpu_count() or 1))
 
 Result = TypeVar("Result")
 
-# A picture that is decoded when it is called, in a thread of the pool.
-Source = Callable[[], Picture]
+
+Read = Callable[[], Picture]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture that is decoded when it is read, which raises what decoding raises.
+
+    ``little`` says that reading and preparing it takes so short a time that others may wait.
+    """
+
+    read: Read
+    little: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,65 +74,58 @@ class Predictor:
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predictor")
-        self._batcher = Batcher()
+        self._batcher = Batcher(self._pool)
 
     async def predict(self, model: Model, sources: Sequence[Source]) -> Predicted:
         """Predict each picture. Raises what decoding and preparing raise."""
-        answer: Future[Predicted] = Future()
-        # From thread to thread without a stop at the event loop, which may be busy.
-        self._pool.submit(self._prepare, model, sources, answer, perf_counter())
-        return await asyncio.wrap_future(answer)
+        started = perf_counter()
+        stack = partial(_stack, model, sources)
+        little = len(sources) == 1 and sources[0].little
+        inputs, preparing = stack() if little else await self.run(stack)
+        answer = await self._batcher.predict(model, inputs)
+        elapsed = perf_counter() - started
+        return Predicted(answer.predictions, Timing(preparing, answer.seconds, elapsed))
 
-    async def trace(
-        self, model: Model, source: Source, finish: Callable[[Traced], Result]
-    ) -> Result:
+    async def trace(self, model: Model, read: Read, finish: Callable[[Traced], Result]) -> Result:
         """Trace a picture and ``finish`` what came of it in the same thread.
 
         Raises what decoding and preparing raise.
         """
         started = perf_counter()
-        return await self.run(lambda: finish(_trace(model, source, started)))
+        return await self.run(lambda: finish(_trace(model, read, started)))
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Do other work that takes a while in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Finish what was accepted and end the threads."""
-        self._pool.shutdown()
-
-    def _prepare(
-        self, model: Model, sources: Sequence[Source], answer: "Future[Predicted]", started: float
-    ) -> None:
-        if not answer.set_running_or_notify_cancel():
-            return  # Whoever asked is gone.
-
-        def tell(predictions: list[Prediction], network: float) -> None:
-            timing = Timing(preparing, network, perf_counter() - started)
-            answer.set_result(Predicted(predictions, timing))
-
-        try:
-            begun = perf_counter()
-            inputs = torch.stack([one.tensor for one in _prepared(model, sources)])
-            preparing = perf_counter() - begun
-            self._batcher.submit(Waiting(model, inputs, tell, answer.set_exception))
-        except Exception as error:
-            answer.set_exception(error)
+        await self._batcher.drain()
+        await asyncio.to_thread(self._pool.shutdown)
 
 
-def _prepared(model: Model, sources: Sequence[Source]) -> Iterator[Prepared]:
-    for number, source in enumerate(sources, 1):
-        try:
-            yield prepare(source(), model.card.input_shape, model.card.preprocessing)
-        except ConvScopeError as error:
-            if len(sources) == 1:
-                raise
-            raise type(error)(f"Picture {number} of {len(sources)}: {error}") from error
-
-
-def _trace(model: Model, source: Source, started: float) -> Traced:
+def _stack(model: Model, sources: Sequence[Source]) -> tuple[Tensor, float]:
+    """The prepared pictures (batch, channels, height, width), and the seconds that it took."""
     begun = perf_counter()
-    (prepared,) = _prepared(model, [source])
+    inputs = torch.stack(
+        [one.tensor for one in _prepared(model, [source.read for source in sources])]
+    )
+    return inputs, perf_counter() - begun
+
+
+def _prepared(model: Model, reads: Sequence[Read]) -> Iterator[Prepared]:
+    for number, read in enumerate(reads, 1):
+        try:
+            yield prepare(read(), model.card.input_shape, model.card.preprocessing)
+        except ConvScopeError as error:
+            if len(reads) == 1:
+                raise
+            raise type(error)(f"Picture {number} of {len(reads)}: {error}") from error
+
+
+def _trace(model: Model, read: Read, started: float) -> Traced:
+    begun = perf_counter()
+    (prepared,) = _prepared(model, [read])
     ready = perf_counter()
     trace = model.trace(prepared.tensor)
     done = perf_counter()

@@ -114,25 +114,24 @@ async def evaluate_model(model: NamedModelDep) -> EvaluationAnswer:
     summary="Predict one picture or up to 64",
     tags=["predictions"],
     openapi_extra=picture_body(batches=True),
+    response_model=PredictionAnswer | PredictionsAnswer,
     responses=problems(404, 413, 415, 422),
 )
 async def predict(
-    model: WantedModelDep,
-    sources: SourcesDep,
-    predictor: PredictorDep,
-    response: Response,
-    top: Top = None,
-) -> PredictionAnswer | PredictionsAnswer:
+    model: WantedModelDep, sources: SourcesDep, predictor: PredictorDep, top: Top = None
+) -> Response:
     """What the model says of each picture: `predictions` where there are several.
 
     Pixels of exactly the model's input size are taken as they are; everything else is prepared as
     the model's card says.
     """
     predicted = await predictor.predict(model, sources)
-    response.headers.update(timing_headers(predicted.timing))
     elapsed = predicted.timing.elapsed
     answers = [PredictionAnswer.of(model, one, elapsed, top) for one in predicted.predictions]
-    return answers[0] if len(answers) == 1 else PredictionsAnswer(predictions=answers)
+    answer = answers[0] if len(answers) == 1 else PredictionsAnswer(predictions=answers)
+    # Written here, as FastAPI would first validate what is its own model already.
+    headers = timing_headers(predicted.timing)
+    return Response(answer.model_dump_json(), media_type="application/json", headers=headers)
 
 
 @router.post(
@@ -171,7 +170,7 @@ async def trace(
         told = asked and UnitAnswer.of(model, traced.trace, *asked, offset=0, count=terms)
         return _trace_file(model, picks, steps, top, told, traced)
 
-    return await predictor.trace(model, _only(sources), finish)
+    return await predictor.trace(model, _only(sources).read, finish)
 
 
 def _trace_file(
@@ -227,8 +226,8 @@ async def keep_image(
     predictor: PredictorDep,
 ) -> ImageAnswer:
     """Keeps a picture under an id made of its content; the same picture has the same id."""
-    source = _only(sources)
-    image = await predictor.run(lambda: images.put(source()))
+    read = _only(sources).read
+    image = await predictor.run(lambda: images.put(read()))
     response.headers["Location"] = request.url_for("get_image", image=image).path
     return ImageAnswer(id=image)
 

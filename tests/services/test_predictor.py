@@ -1,8 +1,9 @@
-"""Predictions and traces in threads: the right answer to each, whatever else is going on."""
+"""Predictions and traces, in threads and without: the right answer to each, whatever goes on."""
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,17 +15,17 @@ from torch import Tensor
 from app.core.errors import EmptyDrawing
 from app.core.images import Picture, picture_from_pixels
 from app.core.model import Model, Prediction
-from app.services.batcher import Batcher, Waiting
+from app.services.batcher import LITTLE_WORK, Batcher
 from app.services.model_library import ModelLibrary
 from app.services.predictor import Predictor, Source, Traced
 from models.registry import ModelCard, blank_card
 
 
 @pytest.fixture
-def predictor() -> Iterator[Predictor]:
+async def predictor() -> AsyncIterator[Predictor]:
     one = Predictor()
     yield one
-    one.close()
+    await one.close()
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,8 @@ def picture(seed: int) -> Picture:
     return picture_from_pixels(numbers.tolist())
 
 
-def source(seed: int) -> Source:
-    return lambda: picture(seed)
+def source(seed: int, little: bool = False) -> Source:
+    return Source(lambda: picture(seed), little)
 
 
 def expected(model: Model, seed: int) -> Tensor:
@@ -65,7 +66,8 @@ async def test_many_at_once_get_their_own_answers(
         model = models[seed % 2]
         sizes = seed % 3 + 1
         seeds = range(seed, seed + sizes)
-        predicted = await predictor.predict(model, [source(one) for one in seeds])
+        little = seed % 5 > 2
+        predicted = await predictor.predict(model, [source(one, little) for one in seeds])
         assert len(predicted.predictions) == sizes
         for one, prediction in zip(seeds, predicted.predictions, strict=True):
             check(one, seed % 2, prediction.logits)
@@ -73,7 +75,7 @@ async def test_many_at_once_get_their_own_answers(
 
     async def trace(seed: int) -> None:
         model = models[seed % 2]
-        traced = await predictor.trace(model, source(seed), lambda traced: traced)
+        traced = await predictor.trace(model, source(seed).read, lambda traced: traced)
         check(seed, seed % 2, traced.trace.logits)
         torch.testing.assert_close(traced.trace.input, traced.prepared.tensor)
         last = model.layers[-1].name
@@ -85,7 +87,7 @@ async def test_many_at_once_get_their_own_answers(
 async def test_times_add_up(predictor: Predictor, library: ModelLibrary) -> None:
     model = library.get()
     predicted = await predictor.predict(model, [source(0)])
-    traced: Traced = await predictor.trace(model, source(0), lambda traced: traced)
+    traced: Traced = await predictor.trace(model, source(0).read, lambda traced: traced)
     for timing in (predicted.timing, traced.timing):
         assert timing.preparing > 0
         assert timing.network > 0
@@ -95,18 +97,19 @@ async def test_times_add_up(predictor: Predictor, library: ModelLibrary) -> None
 async def test_what_goes_wrong_is_raised_where_it_was_asked(
     predictor: Predictor, library: ModelLibrary
 ) -> None:
-    def blank() -> Picture:
+    def read() -> Picture:
         return picture_from_pixels([[0] * 28] * 28)
 
-    model = library.get()
+    model, blank = library.get(), Source(read)
+    for one in (blank, Source(read, little=True)):
+        with pytest.raises(EmptyDrawing, match=r"^There is nothing"):
+            await predictor.predict(model, [one])
     with pytest.raises(EmptyDrawing, match=r"^There is nothing"):
-        await predictor.predict(model, [blank])
-    with pytest.raises(EmptyDrawing, match=r"^There is nothing"):
-        await predictor.trace(model, blank, lambda traced: traced)
+        await predictor.trace(model, read, lambda traced: traced)
     with pytest.raises(EmptyDrawing, match=r"^Picture 3 of 3: There is nothing"):
         await predictor.predict(model, [source(0), source(1), blank])
     with pytest.raises(ZeroDivisionError):
-        await predictor.trace(model, source(0), lambda traced: 1 / 0)
+        await predictor.trace(model, source(0).read, lambda traced: 1 / 0)
     check(model, 5, (await predictor.predict(model, [source(5)])).predictions[0].logits)
 
 
@@ -148,7 +151,7 @@ async def test_closing_answers_what_was_accepted() -> None:
     predictor = Predictor()
     answers = [asyncio.create_task(predictor.predict(model, [source(n)])) for n in range(8)]
     await gate.wait_until_reached()
-    closing = asyncio.create_task(asyncio.to_thread(predictor.close))
+    closing = asyncio.create_task(predictor.close())
     gate.open.set()
     await closing
     assert [len((await answer).predictions) for answer in answers] == [1] * 8
@@ -179,6 +182,7 @@ class FakeModel:
     gate: Gate
     fails: bool = False
     batches: list[int] = field(default_factory=list)
+    multiply_adds: int = LITTLE_WORK + 1
     card: ModelCard = field(default_factory=lambda: blank_card("digits"))
 
     def predict(self, inputs: Tensor) -> list[Prediction]:
@@ -190,29 +194,62 @@ class FakeModel:
         return [Prediction(("a",), one.flatten()[:1], torch.ones(1)) for one in inputs]
 
 
-def test_what_waits_is_one_batch() -> None:
-    gate, batcher = Gate(), Batcher()
+async def test_what_waits_is_one_batch() -> None:
+    gate = Gate()
     model: Any = FakeModel(gate)
-    answers: dict[int, list[float]] = {}
-    failures: list[Exception] = []
 
-    def submit(number: int, size: int) -> None:
-        inputs = torch.arange(size, dtype=torch.float).add(100 * number).reshape(size, 1, 1, 1)
+    def numbers(number: int, size: int) -> Tensor:
+        return torch.arange(size, dtype=torch.float).add(100 * number).reshape(size, 1, 1, 1)
 
-        def keep(predictions: list[Prediction], seconds: float) -> None:
-            answers[number] = [float(one.logits) for one in predictions]
+    with ThreadPoolExecutor(1) as pool:
+        batcher = Batcher(pool)
 
-        batcher.submit(Waiting(model, inputs, keep, failures.append))
+        async def predict(number: int, size: int) -> list[float]:
+            answer = await batcher.predict(model, numbers(number, size))
+            assert answer.seconds > 0
+            return [float(one.logits) for one in answer.predictions]
 
-    first = threading.Thread(target=submit, args=[0, 1])
-    first.start()
-    assert gate.reached.wait(20)
-    for number, size in enumerate([2, 3, 60, 5], 1):
-        submit(number, size)
-    gate.open.set()
-    first.join()
+        first = asyncio.create_task(predict(0, 1))
+        await gate.wait_until_reached()
+        sizes = [2, 3, 60, 5]
+        others = [asyncio.create_task(predict(*one)) for one in enumerate(sizes, 1)]
+        await asyncio.sleep(0)
+        gate.open.set()
+        answers = await asyncio.gather(first, *others)
     # The one before the gate; all that it takes to fill a batch; the rest.
     assert model.batches == [1, 65, 5]
-    assert failures == []
-    for number, size in enumerate([1, 2, 3, 60, 5]):
-        assert answers[number] == [100 * number + place for place in range(size)]
+    for number, (size, answer) in enumerate(zip([1, *sizes], answers, strict=True)):
+        assert answer == [100 * number + place for place in range(size)]
+
+
+async def test_those_for_one_model_are_a_batch_whatever_waits_between() -> None:
+    gate = Gate()
+    models: list[Any] = [FakeModel(gate), FakeModel(gate)]
+    with ThreadPoolExecutor(1) as pool:
+        batcher = Batcher(pool)
+        asked = [batcher.predict(models[n % 2], torch.full((1, 1, 1, 1), n)) for n in range(9)]
+        first = asyncio.create_task(asked[0])
+        await gate.wait_until_reached()
+        others = [asyncio.create_task(one) for one in asked[1:]]
+        await asyncio.sleep(0)
+        gate.open.set()
+        answers = await asyncio.gather(first, *others)
+    assert [float(one.predictions[0].logits) for one in answers] == list(range(9))
+    assert [model.batches for model in models] == [[1, 4], [4]]
+
+
+async def test_little_work_needs_no_thread(library: ModelLibrary) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        batcher, model = Batcher(pool), library.get("simple-cnn")
+        inputs = torch.rand(3, 1, 28, 28)
+        few = await batcher.predict(model, inputs)
+        assert pool._threads == set()
+        many = await batcher.predict(
+            model, inputs.repeat(LITTLE_WORK // model.multiply_adds, 1, 1, 1)
+        )
+        assert len(pool._threads) == 1
+    with torch.inference_mode():
+        right = model.network(inputs)
+    for answer in (few, many):
+        found = torch.stack([one.logits for one in answer.predictions[-3:]])
+        torch.testing.assert_close(found, right, rtol=1e-5, atol=1e-5)
