@@ -8,6 +8,8 @@ from typing import TypedDict
 import torch
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
+from fastapi.middleware.gzip import GZipMiddleware
+from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES
 
 from app.core.devices import choose_device
 from app.core.errors import InvalidSettings
@@ -49,6 +51,9 @@ from app.web.guard import Guard
 from app.web.limits import BodyLimit
 from app.web.methods import Head
 from app.web.timing import TotalTime
+
+# Activations hardly get smaller, and take longer to compress than to compute.
+UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
 
 
 class State(TypedDict):
@@ -128,6 +133,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         responses=problems("default"),
     )
     # Each is called before the one above it.
+    app.add_middleware(
+        GZipMiddleware, minimum_size=1024, compresslevel=5, exclude_content_types=UNCOMPRESSED
+    )
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(Head)
     app.add_middleware(TotalTime)

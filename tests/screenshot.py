@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Position, sync_playwright
 
-from app.benchmarks.drawing import find_chromium
+from app.benchmarks.browser import find_chromium
 from app.benchmarks.server_process import HOST, serving
 from tests.browser.drawing import draw_seven
 

@@ -1,20 +1,16 @@
 """Strokes drawn with the mouse in a real browser: how soon after each the page has painted all."""
 
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.benchmarks.browser import WINDOW, describe_browser, open_browser
 from app.benchmarks.http_load import percentile
 from app.benchmarks.strokes import Stroke, make_strokes
-from app.core.errors import ConvScopeError
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-WINDOW = (1280, 840)
 WARM_UP = 3
 # Time for a person to lift the pen and begin anew, and for the page to come to rest.
 PAUSE_MS = 250
@@ -55,10 +51,6 @@ _READ = """
 """
 
 
-class NotMeasured(ConvScopeError):
-    """The browser part of a benchmark can't be run here; says what is missing."""
-
-
 @dataclass(frozen=True)
 class StrokeTimes:
     """For each stroke the milliseconds from its end to all maps painted."""
@@ -76,7 +68,7 @@ class StrokeTimes:
 
 def measure_strokes(address: str, count: int) -> StrokeTimes:
     """Draw so many strokes on the explore page, each on an empty pad. Raises NotMeasured."""
-    with _launch() as browser:
+    with open_browser() as browser:
         page = browser.new_page(viewport={"width": WINDOW[0], "height": WINDOW[1]})
         page.add_init_script(_WATCH)
         page.goto(address)
@@ -88,33 +80,8 @@ def measure_strokes(address: str, count: int) -> StrokeTimes:
             requests=sum(len(one["asked"]) for one in drawn),
             most_in_flight=max(_most_at_once(one["asked"]) for one in drawn),
             maps=maps,
-            browser=f"Chromium {browser.version}, headless, {WINDOW[0]} × {WINDOW[1]}",
+            browser=describe_browser(browser),
         )
-
-
-@contextmanager
-def _launch() -> "Iterator[Browser]":
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise NotMeasured(
-            "Playwright is not installed; `.venv/bin/python -m pip install -e '.[dev]'` adds it."
-        ) from None
-    path = find_chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path)
-        try:
-            yield browser
-        finally:
-            browser.close()
-
-
-def find_chromium() -> str:
-    """The path of the system's Chromium. Raises NotMeasured."""
-    for name in CHROMIUM:
-        if path := shutil.which(name):
-            return path
-    raise NotMeasured("There is no Chromium on the PATH; `make browser` installs it.")
 
 
 def _draw(page: "Page", stroke: Stroke) -> dict[str, Any]:

@@ -17,6 +17,11 @@ def session_memory(session: int) -> int | None:
     return sum(found) if found else None
 
 
+def process_memory(process: int) -> int:
+    """Bytes of memory of one process, counted likewise; 0 where the system doesn't tell."""
+    return _memory(Path(f"/proc/{process}"))
+
+
 def session_seconds(session: int) -> float | None:
     """Seconds of processor time that the living processes of a session have taken, else None."""
     found = [_seconds(path) for path in _processes(session)]

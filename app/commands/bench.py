@@ -3,12 +3,13 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.benchmarks.beside_training import measure_beside_training
-from app.benchmarks.drawing import NotMeasured, measure_strokes
+from app.benchmarks.browser import NotMeasured
+from app.benchmarks.drawing import measure_strokes
 from app.benchmarks.http_load import Limits
 from app.benchmarks.lessons import lessons_table
 from app.benchmarks.machine import describe_machine
@@ -27,10 +28,20 @@ from app.settings import read_settings
 _DOCS = Path(__file__).parent.parent.parent / "docs"
 DOCUMENTS = {
     "serve": _DOCS / "benchmarks.md",
+    "page": _DOCS / "benchmarks.md",
+    "growth": _DOCS / "benchmarks.md",
     "train": _DOCS / "benchmarks.md",
     "peers": _DOCS / "benchmarks.md",
     "lessons": _DOCS / "seeds.md",
 }
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was measured, in Markdown, and the files of the pictures that it shows."""
+
+    text: str
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -57,14 +68,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Measure, print the tables, and write them where that is asked."""
-    text = SUBJECTS[options.subject](options.quick)
-    print(text)
+    report = SUBJECTS[options.subject](options.quick)
+    print(report.text)
     if options.write:
         document = DOCUMENTS[options.subject] if options.write is True else options.write
-        write_between(document, f"convscope bench {options.subject}", text)
+        write_between(document, f"convscope bench {options.subject}", report.text)
+        for name, picture in report.pictures.items():
+            document.with_name(name).write_bytes(picture)
 
 
-def bench_serve(quick: bool) -> str:
+def bench_serve(quick: bool) -> Report:
     """Predictions over HTTP, strokes in a browser, and predictions while a run trains, on a server
     of its own."""
     say("Starting a server.")
@@ -83,10 +96,10 @@ def bench_serve(quick: bool) -> str:
         "From the end of a stroke to all maps painted": strokes,
         "While a run trains": beside_table(beside),
     }
-    return "\n\n".join(f"### {title}\n\n{part}" for title, part in parts.items())
+    return _report(parts)
 
 
-def bench_train(quick: bool) -> str:
+def bench_train(quick: bool) -> Report:
     """Epochs beside the lessons' own, and the time to 99 %."""
     # They import torchvision, which takes seconds that no other benchmark needs.
     from app.benchmarks.training import ROUNDS, SPRINT, compare_epochs, sprint
@@ -105,30 +118,74 @@ def bench_train(quick: bool) -> str:
         "An epoch": epochs_table(comparisons),
         "Time to 99 % of the validation images": sprint_table(fast),
     }
-    return "\n\n".join(f"### {title}\n\n{part}" for title, part in parts.items())
+    return _report(parts)
 
 
-def bench_peers(quick: bool) -> str:
+def bench_page(quick: bool) -> Report:
+    """The first page, and a long visit to a large network."""
+    from app.benchmarks.pages import first_page_table, measure_pages, visit_table
+
+    say("Opening pages in a browser.")
+    costs = measure_pages(3 if quick else None)
+    facts = {"Command": f"`{_command()}`", **describe_machine(), "Browser": costs.browser}
+    return _report(
+        {
+            "Machine that showed pages": facts_table(facts),
+            "The first page": first_page_table(costs.first),
+            "Every layer of a large network": visit_table(costs.visit),
+        }
+    )
+
+
+def bench_growth(quick: bool) -> Report:
+    """How cost grows, with a plot of each."""
+    from app.benchmarks.growth import measure_clients, measure_growth
+    from app.benchmarks.growth_plots import clients_table, growth_table, plot_clients, plot_growth
+
+    facts = {"Command": f"`{_command()}`", **describe_machine()}
+    parts, pictures = {"Machine that grew": facts_table(facts)}, {}
+    for growth in measure_growth(quick):
+        say(f"Cost by {growth.what}.")
+        name = f"cost-{growth.name}.svg"
+        pictures[name] = plot_growth(growth)
+        parts[f"By {growth.what}"] = f"![Cost by {growth.what}]({name})\n\n{growth_table(growth)}"
+    say("Cost by clients.")
+    with serving() as port:
+        loads = measure_clients((HOST, port), Limits(seconds=0.2) if quick else Limits(seconds=4))
+    pictures["cost-clients.svg"] = plot_clients(loads)
+    parts["By clients"] = f"![Cost by clients](cost-clients.svg)\n\n{clients_table(loads)}"
+    return _report(parts, pictures)
+
+
+def bench_peers(quick: bool) -> Report:
     """The same network served by LitServe and by Gradio, where they are installed, and by us."""
     from app.benchmarks.peers.report import compare_peers
 
     facts, parts = compare_peers(quick, say)
     machine = {"Command": f"`{_command()}`", **describe_machine(), **facts}
     parts = {"Machine that compared": facts_table(machine), **parts}
-    return "\n\n".join(f"### {title}\n\n{part}" for title, part in parts.items())
+    return _report(parts)
 
 
-def list_lessons(quick: bool) -> str:
+def list_lessons(quick: bool) -> Report:
     """What the lessons say of their networks, and what the shipped cards say."""
-    return lessons_table()
+    return Report(lessons_table())
 
 
-SUBJECTS: dict[str, Callable[[bool], str]] = {
+SUBJECTS: dict[str, Callable[[bool], Report]] = {
     "serve": bench_serve,
+    "page": bench_page,
+    "growth": bench_growth,
     "train": bench_train,
     "lessons": list_lessons,
     "peers": bench_peers,
 }
+
+
+def _report(parts: Mapping[str, str], pictures: Mapping[str, bytes] | None = None) -> Report:
+    """Each part under its title."""
+    sections = [f"### {title}\n\n{part}" for title, part in parts.items()]
+    return Report("\n\n".join(sections), pictures or {})
 
 
 def _strokes(address: str, count: int) -> tuple[str, str]:

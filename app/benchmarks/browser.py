@@ -1,0 +1,61 @@
+"""A real browser for what can only be measured in one."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from app.benchmarks.process_costs import process_memory
+from app.core.errors import ConvScopeError
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+WINDOW = (1280, 840)
+
+
+class NotMeasured(ConvScopeError):
+    """The browser part of a benchmark can't be run here; says what is missing."""
+
+
+@contextmanager
+def open_browser() -> "Iterator[Browser]":
+    """The system's Chromium, without a window. Raises NotMeasured."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        raise NotMeasured(
+            "Playwright is not installed; `.venv/bin/python -m pip install -e '.[dev]'` adds it."
+        ) from None
+    path = find_chromium()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def find_chromium() -> str:
+    """The path of the system's Chromium. Raises NotMeasured."""
+    for name in CHROMIUM:
+        if path := shutil.which(name):
+            return path
+    raise NotMeasured("There is no Chromium on the PATH; `make browser` installs it.")
+
+
+def describe_browser(browser: "Browser") -> str:
+    """Its name, version and window."""
+    return f"Chromium {browser.version}, headless, {WINDOW[0]} × {WINDOW[1]}"
+
+
+def page_memory(browser: "Browser") -> int:
+    """Bytes of memory of the process that shows the browser's largest page.
+
+    Pages of memory that it shares with other processes count in part (Linux's PSS).
+    """
+    told = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
+    shown = [int(one["id"]) for one in told["processInfo"] if re.match("renderer", one["type"])]
+    return max(process_memory(process) for process in shown)
