@@ -22,7 +22,7 @@ _SHARES = (
     "outside the network, of the server's time",
     "of the client's",
 )
-_BESIDE = ("picture", "runs under way", "p50", "p95", "p99", "p95 moved by")
+_BESIDE = ("picture", "runs under way", "p50", "p95", "p99", "p95 moved by", "p99 of the idle one")
 _STROKES = ("strokes", "p50", "p95", "longest", "maps", "requests", "most in flight")
 
 
@@ -88,9 +88,10 @@ def _beside_rows(one: BesideTraining) -> list[list[str]]:
 
     before, now = (load.percentile(0.95) for load in (one.alone, one.beside))
     moved = f"{now - before:+.2f} ms, {now / before - 1:+.0%}"
+    share = one.beside.percentile(0.99) / one.alone.percentile(0.99)
     return [
-        [one.form, "none", *times(one.alone), ""],
-        [one.form, "one", *times(one.beside), moved],
+        [one.form, "none", *times(one.alone), "", ""],
+        [one.form, "one", *times(one.beside), moved, f"{share:.2f} times"],
     ]
 
 

@@ -1,6 +1,7 @@
 """``convscope serve``: the web application on a port of this machine."""
 
 import argparse
+import gc
 
 import uvicorn
 
@@ -25,8 +26,12 @@ def read_port(text: str) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Serve until the process is told to stop."""
+    app = create_app()
+    # All that is there by now stays. To look through it for garbage would hold all requests up, for
+    # tenths of a second.
+    gc.freeze()
     uvicorn.run(
-        create_app(),
+        app,
         host=options.host,
         port=options.port,
         timeout_graceful_shutdown=GRACE_SECONDS,
