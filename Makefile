@@ -48,6 +48,10 @@ serve: install ## Serve ConvScope on http://127.0.0.1:8000 (HOST=, PORT=)
 .PHONY: test
 test: browser test-js test-python ## Run every test (ARGS= for pytest)
 
+.PHONY: test-faults
+test-faults: .venv/.dev vendor ## Break what it runs on, and see what is lost (ARGS= for pytest)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults $(ARGS)
+
 .PHONY: check
 check: lint test ## Check everything: format, lint, types, import layers, tests
 
