@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from app.core.devices import choose_device
 from app.core.errors import InvalidSettings
+from app.core.whole_files import remove_leftovers
 from app.services.edited_models import EditedModels
 from app.services.engine import Engine
 from app.services.evaluator import Evaluator
@@ -50,6 +51,9 @@ from app.web.limits import BodyLimit
 from app.web.methods import Head
 from app.web.timing import TotalTime
 
+# The folders of the data folder that files are written to.
+KEPT_IN = ("models", "images", "edits", "datasets")
+
 
 class State(TypedDict):
     """What every request can reach."""
@@ -76,6 +80,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or read_settings()
     device = choose_device(settings.device)
+    for folder in KEPT_IN:
+        remove_leftovers(settings.data_dir / folder)
     library = ModelLibrary(device, settings.data_dir / "models")
     images = ImageStore(settings.data_dir / "images", settings.max_pixels)
     images.put(example_picture())

@@ -65,6 +65,10 @@ class UnknownImage(ConvScopeError):
     """An image id under which nothing is kept."""
 
 
+class DamagedImage(ConvScopeError):
+    """A file of ours that no longer holds the picture that was kept in it."""
+
+
 class UnknownRun(ConvScopeError):
     """A run id that nothing has; the message says where the runs are listed."""
 

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.core.checkpoints import write_atomically
 from app.core.devices import processor_name
+from app.core.whole_files import write_atomically
 
 IMAGES = 32
 ROUNDS = 5

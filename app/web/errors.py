@@ -38,6 +38,7 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.QueueFull: 429,
     # The server's own troubles, which its keeper can end.
     errors.DatasetUnavailable: 503,
+    errors.DamagedImage: 503,
     errors.UnreadableWeights: 503,
     errors.InvalidSettings: 503,
     errors.StorageUnavailable: 507,
