@@ -87,6 +87,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     images.put(example_picture())
     warm_up(library)
     engine = create_engine(settings)
+    # Tried before anything is served, so that a file that can't be used is said in a sentence.
+    RunStore(settings.data_dir / "runs.sqlite").close()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:

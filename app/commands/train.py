@@ -123,6 +123,8 @@ def _read_state(options: argparse.Namespace, folder: Path) -> State | None:
         raise UnusableState(
             f"There is no interrupted training called {options.resume!r}: {path} isn't there."
         ) from error
+    except OSError as error:
+        raise UnusableState(f"{path} can't be read: {error.strerror}.") from error
     given = read_recipe(options, state.recipe if options.recipe is None else None)
     if given != state.recipe:
         raise UnusableState(

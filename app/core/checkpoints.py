@@ -65,6 +65,11 @@ def network_of(card: ModelCard, content: bytes) -> nn.Module:
     Raises UnreadableWeights where they are damaged or another network's.
     """
     weights = decode_weights(content)
+    if not all(value.isfinite().all() for value in weights.values()):
+        raise UnreadableWeights(
+            f"{card.weights} is damaged: it holds values that are no numbers. Remove the model "
+            f"{card.name}, or put a copy of the file in its place."
+        )
     try:
         network = create_network(card.network)
         network.load_state_dict(weights)

@@ -121,8 +121,12 @@ def read_split(path: Path, part: Part) -> Split:
     """One part of the file at ``path``, mapped into memory. Raises DatasetUnavailable."""
     try:
         with safe_open(path, "pt") as file:
-            return Split(file.get_tensor(f"{part}.images"), file.get_tensor(f"{part}.labels"))
-    except (OSError, SafetensorError) as error:
+            classes = len(json.loads(file.metadata()["classes"]))
+            split = Split(file.get_tensor(f"{part}.images"), file.get_tensor(f"{part}.labels"))
+        if ((split.labels < 0) | (split.labels >= classes)).any():
+            raise ValueError("it has labels that are no class's")
+        return split
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(path, error) from error
 
 

@@ -109,5 +109,13 @@ class StorageUnavailable(ConvScopeError):
     """A folder of ours that can't be written, or has no room left."""
 
 
+class StorageBusy(StorageUnavailable):
+    """A file of ours that another process holds just now."""
+
+
+class StorageDamaged(StorageUnavailable):
+    """A file of ours that can't be read any more, without which nothing is known of runs."""
+
+
 class InvalidSettings(ConvScopeError):
     """Settings in the environment that can't be used."""

@@ -103,9 +103,9 @@ class RunStore:
         """The run of that id. Raises UnknownRun."""
         with self._reading() as reader:
             row = reader.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
-        if row is None:
-            raise UnknownRun(f"There is no run {run[:40]!r}. GET /api/v1/runs lists them.")
-        return self._run(row)
+            if row is not None:
+                return self._run(row)
+        raise UnknownRun(f"There is no run {run[:40]!r}. GET /api/v1/runs lists them.")
 
     def all(self) -> list[Run]:
         """All runs, the newest first."""

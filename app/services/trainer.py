@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, Thread, Timer
+from typing import TypeVar
 
-from app.core.errors import QueueFull, RunConflict, StorageUnavailable
+from app.core.errors import QueueFull, RunConflict, StorageBusy, StorageUnavailable
 from app.core.event_log import Record, grouped
 from app.core.recipes import Recipe
 from app.services.engine import Engine, LiveRun
@@ -20,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 Listener = Callable[[LoggedEvent], None]
 Judge = Callable[[str], str | None]
+Written = TypeVar("Written")
 _CANCELLED = ("queued", "running", "paused", "interrupted")
 
 
@@ -66,9 +69,11 @@ class Trainer:
         """
         with self._changed:
             for run in self._store.in_state("running", "paused"):
-                self._note_state(run.id, "interrupted")
-            for run in self._store.in_state("interrupted") if resume else []:
-                self._note_state(run.id, "queued")
+                self._end(run.id, Record("interrupted", {}))
+            with suppress(StorageUnavailable):  # It is tried again, and said, by _settle.
+                self._write_ends()
+                for run in self._store.in_state("interrupted") if resume else []:
+                    self._note_state(run.id, "queued")
             self._settle()
 
     def close(self) -> None:
@@ -143,10 +148,11 @@ class Trainer:
         return self._store.get(run)
 
     def resume(self, run: str) -> Run:
-        """Let a paused run go on, or queue an interrupted one, which goes on from its last finished
-        epoch. Raises UnknownRun and RunConflict."""
+        """Let a paused run go on, or queue an interrupted or failed one, which goes on from its
+        last finished epoch. Raises UnknownRun, RunConflict and StorageUnavailable."""
         with self._changed:
-            self._insist(run, "paused", "interrupted")
+            self._insist(run, "paused", "interrupted", "failed")
+            self._write_ends()
             if live := self._live.get(run):
                 live.run.resume()
                 self._wait_until_not("paused", run)
@@ -207,6 +213,8 @@ class Trainer:
         try:
             for records in grouped(reports):
                 end = self._write(run, records) or end
+        except StorageBusy:  # The server stops: the next one calls the run interrupted.
+            live.stop()
         except StorageUnavailable as error:
             live.stop()
             end = Record("failed", {"error": str(error)})
@@ -225,16 +233,30 @@ class Trainer:
         if record.kind in ("failed", "finished"):
             return record
         if record.kind in ("paused", "running"):
-            with self._changed:
-                self._note_state(run, record.kind, **record.facts)
-                self._changed.notify_all()
+            self._patiently(lambda: self._note_change(run, record))
             return None
-        for event in self._store.note(run, *records):
+        for event in self._patiently(lambda: self._store.note(run, *records)):
             self._listener(event)
         if record.kind == "epoch" and (reason := self._judge(run)):
             with self._changed:
                 self._stop(run, reason)
         return None
+
+    def _note_change(self, run: str, record: Record) -> None:
+        with self._changed:
+            self._note_state(run, record.kind, **record.facts)
+            self._changed.notify_all()
+
+    def _patiently(self, write: Callable[[], Written]) -> Written:
+        """What a run reports is written as soon as other processes let go of the file. Raises
+        StorageBusy when the server stops before that."""
+        while True:
+            try:
+                return write()
+            except StorageBusy as error:
+                if self._closed:
+                    raise
+                _log.warning("%s A run's events wait for it.", error)
 
     def _end(self, run: str, end: Record) -> None:
         """What is told of the run from now on, and written down by ``_settle``."""
