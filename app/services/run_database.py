@@ -3,6 +3,7 @@
 Readers never wait for the writer (WAL).
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,8 +60,8 @@ class RunDatabase:
             self._writer.execute("PRAGMA synchronous = FULL")
             self._writer.executescript(_SCHEMA)
             self._add_columns()
-            self._writer.execute("BEGIN IMMEDIATE")  # Refused where it can't be written.
-            self._writer.rollback()
+            if not os.access(path, os.W_OK):  # SQLite would say so at the first writing only.
+                raise OSError("it may not be written")
 
     def close(self) -> None:
         """Close the file."""

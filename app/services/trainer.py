@@ -60,6 +60,8 @@ class Trainer:
         self._closed = False
         # How runs ended, where that can't be written down yet.
         self._ends: dict[str, Record] = {}
+        # Those of them of which viewers have heard all the same.
+        self._told: set[str] = set()
         self._retry: Timer | None = None
 
     def open(self, resume: bool) -> None:
@@ -167,6 +169,7 @@ class Trainer:
             self._insist(run, "cancelled", "failed", "finished", "interrupted")
             self._store.delete(run)
             self._ends.pop(run, None)
+            self._told.discard(run)
 
     def _stop(self, run: str, reason: str | None = None) -> None:
         """Stop a training, unless it is being stopped already."""
@@ -280,13 +283,24 @@ class Trainer:
             else:
                 if not known:
                     _log.warning("%s This is tried again every %s s.", error, RETRY_SECONDS)
+                    self._tell_ends()
                 self._retry = Timer(RETRY_SECONDS, self._settle_again)
                 self._retry.daemon = True
                 self._retry.start()
 
+    def _tell_ends(self) -> None:
+        """Tell viewers how runs have ended, though it isn't written down."""
+        with suppress(StorageUnavailable):  # Those who come later are told all the same.
+            for run in self._ends:
+                self._listener(self._store.events(run)[-1])
+                self._told.add(run)
+
     def _write_ends(self) -> None:
         for run, end in list(self._ends.items()):
-            self._note_state(run, end.kind, **end.facts)
+            event = self._store.note_state(run, end.kind, **end.facts)
+            if run not in self._told:
+                self._listener(event)
+            self._told.discard(run)
             del self._ends[run]
 
     def _settle_again(self) -> None:

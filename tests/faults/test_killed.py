@@ -202,15 +202,8 @@ def test_nothing_is_lost_to_fifty_kills(tmp_path: Path) -> None:
     print(f"FAULTS_SEED={seed}")
     with served(tmp_path, CONVSCOPE_RUNS_AT_ONCE="2") as server:
         story = Story(server, Random(seed))
+        story.wait_for_an_epoch()
         for number in range(SERVER_KILLS):
-            print(
-                "DEV",
-                number,
-                story.kills,
-                time.monotonic(),
-                server.run(story.long)["epoch"],
-                flush=True,
-            )
             left = KILLS - story.kills - (SERVER_KILLS - number)
             story.kill_workers(left // (SERVER_KILLS - number))
             story.kill_the_server()
