@@ -227,7 +227,8 @@ class Trainer:
             ended = self._live.pop(run)
             reason = {"reason": ended.reason} if ended.reason else {}
             self._end(run, end or Record(ended.wanted, reason))
-            self._settle()
+            if not self._closed:  # ``close`` writes down all ends at once.
+                self._settle()
             self._changed.notify_all()
 
     def _write(self, run: str, records: list[Record]) -> Record | None:

@@ -71,7 +71,7 @@ def test_a_server_that_dies_on_a_full_disk_starts_again_when_there_is_room(
     disk.fill()
     server.kill()
     said = (tmp_path / "log.txt").stat().st_size
-    process, _ = server.begin()
+    process = server.process = server.begin()[0]
     until(lambda: process.poll() is not None or "startup complete" in server.words()[said:])
     if process.poll() is None:  # It has found room enough to read.
         process.kill()
@@ -103,7 +103,7 @@ def test_a_folder_that_becomes_read_only_is_read_and_a_server_that_finds_one_say
     check_that_writing_is_refused(server, kept, random)
     server.stop()
     said = (tmp_path / "log.txt").stat().st_size
-    process, _ = server.begin()
+    process = server.process = server.begin()[0]
     assert process.wait(60) == 1
     words = server.words()[said:]
     assert words.startswith("convscope: Runs can't be kept in ")
