@@ -13,6 +13,7 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES
 
 from app.core.devices import choose_device
 from app.core.errors import InvalidSettings
+from app.core.whole_files import remove_leftovers
 from app.services.edited_models import EditedModels
 from app.services.engine import Engine
 from app.services.evaluator import Evaluator
@@ -54,6 +55,8 @@ from app.web.timing import TotalTime
 
 # Activations hardly get smaller, and take longer to compress than to compute.
 UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
+# The folders of the data folder that files are written to.
+KEPT_IN = ("models", "images", "edits", "datasets")
 
 
 class State(TypedDict):
@@ -81,11 +84,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or read_settings()
     device = choose_device(settings.device)
+    for folder in KEPT_IN:
+        remove_leftovers(settings.data_dir / folder)
     library = ModelLibrary(device, settings.data_dir / "models")
     images = ImageStore(settings.data_dir / "images", settings.max_pixels)
     images.put(example_picture())
     warm_up(library)
     engine = create_engine(settings)
+    # Tried before anything is served, so that a file that can't be used is said in a sentence.
+    RunStore(settings.data_dir / "runs.sqlite").close()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:

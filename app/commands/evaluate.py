@@ -8,7 +8,7 @@ from rich.table import Table
 from torch import nn
 
 from app.core.cards import with_drawings, with_test
-from app.core.checkpoints import load_network, read_card, write_atomically
+from app.core.checkpoints import load_network, read_card
 from app.core.dataset_files import DatasetFolders, Split
 from app.core.datasets import load_split
 from app.core.errors import ConvScopeError, UnknownModel
@@ -16,6 +16,7 @@ from app.core.evaluating import Evaluation, evaluate
 from app.core.evaluating_drawings import DrawingsRead, evaluate_drawings
 from app.core.recipes import Recipe
 from app.core.training import load_parts
+from app.core.whole_files import write_atomically
 from app.settings import read_settings
 from models.registry import WEIGHTS, ModelCard
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from app.core.cards import card_of_run, with_test
-from app.core.checkpoints import load_network, save_model, write_atomically
+from app.core.checkpoints import load_network, save_model
 from app.core.dataset_files import DatasetFolders
 from app.core.datasets import find_dataset, load_split
 from app.core.errors import StorageUnavailable
@@ -23,6 +23,7 @@ from app.core.memory import OutOfMemory
 from app.core.recipes import BadRecipe, Recipe, list_optimizers, list_schedules
 from app.core.states import UnusableState, decode_state, encode_state
 from app.core.training import train
+from app.core.whole_files import write_atomically
 from app.settings import read_settings
 from models.registry import ModelCard, list_networks
 
@@ -122,6 +123,8 @@ def _read_state(options: argparse.Namespace, folder: Path) -> State | None:
         raise UnusableState(
             f"There is no interrupted training called {options.resume!r}: {path} isn't there."
         ) from error
+    except OSError as error:
+        raise UnusableState(f"{path} can't be read: {error.strerror}.") from error
     given = read_recipe(options, state.recipe if options.recipe is None else None)
     if given != state.recipe:
         raise UnusableState(

@@ -1,8 +1,6 @@
 """Models on disk: weights as safetensors and cards as JSON, each whole or not there at all."""
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from app.core.errors import StorageUnavailable, UnreadableWeights
+from app.core.whole_files import write_together
 from models.registry import ModelCard, create_network
 
 
@@ -32,20 +31,17 @@ def decode_weights(content: bytes) -> dict[str, Tensor]:
 def save_model(folder: Path, card: ModelCard, weights: Mapping[str, Tensor]) -> Path:
     """Write the card as ``<name>.json`` and the weights beside it; returns the card's path.
 
-    The card comes last, so that whoever finds a card finds its weights; where it can't be written,
-    weights that have no card go, too. Raises StorageUnavailable, and ValueError for a card that
-    names no weights.
+    The card comes last, so that whoever finds a card finds its weights. Raises StorageUnavailable,
+    and ValueError for a card that names no weights.
     """
     if card.weights is None:
         raise ValueError(f"The card of {card.name} names no file for its weights.")
     path = folder / f"{card.name}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(folder / card.weights, encode_weights(weights))
-        write_atomically(path, card.to_json().encode())
+        files = {folder / card.weights: encode_weights(weights), path: card.to_json().encode()}
+        write_together(files)
     except OSError as error:
-        if not path.exists():
-            (folder / card.weights).unlink(missing_ok=True)
         raise StorageUnavailable(
             f"The model {card.name} can't be written to {folder}: {error.strerror}. Make room "
             "there, or choose another folder."
@@ -69,6 +65,11 @@ def network_of(card: ModelCard, content: bytes) -> nn.Module:
     Raises UnreadableWeights where they are damaged or another network's.
     """
     weights = decode_weights(content)
+    if not all(value.isfinite().all() for value in weights.values()):
+        raise UnreadableWeights(
+            f"{card.weights} is damaged: it holds values that are no numbers. Remove the model "
+            f"{card.name}, or put a copy of the file in its place."
+        )
     try:
         network = create_network(card.network)
         network.load_state_dict(weights)
@@ -85,21 +86,6 @@ def read_card(path: Path) -> ModelCard:
         return ModelCard.from_json(_read(path).decode())
     except (json.JSONDecodeError, UnicodeDecodeError, TypeError, KeyError, AttributeError) as error:
         raise UnreadableWeights(f"{path} is not a model card: {error}") from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace ``path`` by ``content`` at once: readers see the old file or the new, never half."""
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).chmod(0o644)  # mkstemp lets nobody else read it
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
 
 
 def _read(path: Path) -> bytes:

@@ -6,7 +6,6 @@ from the disk as they are looked at.
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from app.core.errors import DatasetUnavailable, StorageUnavailable
+from app.core.whole_files import unfinished_folder
 
 Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = ("train", "test")
@@ -85,8 +85,8 @@ def save_dataset(folder: Path, dataset: Dataset, train: Split, test: Split) -> P
     path = folder / f"{dataset.name}{ENDING}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{dataset.name}.") as beside:
-            whole = Path(beside) / path.name
+        with unfinished_folder(folder) as beside:
+            whole = beside / path.name
             save_file(tensors, whole, metadata)
             with whole.open("rb+") as file:
                 os.fsync(file.fileno())
@@ -121,8 +121,12 @@ def read_split(path: Path, part: Part) -> Split:
     """One part of the file at ``path``, mapped into memory. Raises DatasetUnavailable."""
     try:
         with safe_open(path, "pt") as file:
-            return Split(file.get_tensor(f"{part}.images"), file.get_tensor(f"{part}.labels"))
-    except (OSError, SafetensorError) as error:
+            classes = len(json.loads(file.metadata()["classes"]))
+            split = Split(file.get_tensor(f"{part}.images"), file.get_tensor(f"{part}.labels"))
+        if ((split.labels < 0) | (split.labels >= classes)).any():
+            raise ValueError("it has labels that are no class's")
+        return split
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(path, error) from error
 
 

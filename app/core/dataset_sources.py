@@ -1,6 +1,5 @@
 """Where the known data sets come from: torchvision's loaders and scikit-learn's digits."""
 
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
@@ -16,6 +15,7 @@ from torch.nn import functional
 from app.core.dataset_files import Part, Split
 from app.core.errors import DatasetUnavailable
 from app.core.torchvision_operators import declare_torchvision_operators
+from app.core.whole_files import unfinished_folder
 
 FASHION = (
     *("t-shirt", "trouser", "pullover", "dress", "coat"),
@@ -74,8 +74,8 @@ def _fetch(title: str, read: _Read, downloads: Path, kept: Path) -> tuple[Split,
         pass
     try:
         kept.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept, prefix=".download-") as folder:
-            return read(Path(folder), True)
+        with unfinished_folder(kept) as folder:
+            return read(folder, True)
     except (OSError, RuntimeError) as error:
         raise _unavailable(title, downloads) from error
 

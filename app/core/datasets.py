@@ -1,5 +1,6 @@
 """Data sets by name: downloaded ones, those of the user's own, and one that is always here."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,9 +25,10 @@ from app.core.dataset_sources import (
     fetch_mnist,
     read_optdigits,
 )
-from app.core.errors import ConvScopeError
+from app.core.errors import ConvScopeError, DatasetUnavailable
 from models.registry import DIGITS, OBJECTS
 
+_log = logging.getLogger(__name__)
 Fetch = Callable[[Path, Path], tuple[Split, Split]]
 
 
@@ -49,10 +51,19 @@ _LOADERS = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST", "cifar10": "CIFAR
 
 
 def list_datasets(folders: DatasetFolders) -> list[Dataset]:
-    """Every data set that is here or can be fetched, those of the user's own last."""
+    """Every data set that is here or can be fetched, those of the user's own last. Damaged ones are
+    left out, and the log says so; whoever names one is told."""
     own = {path.name.removesuffix(ENDING) for path in _kept_files(folders)}
     names = [*_FETCHED, BUNDLED.name, *sorted(own - {*_FETCHED, BUNDLED.name})]
-    return [find_dataset(name, folders) for name in names]
+    return [dataset for name in names if (dataset := _unless_damaged(name, folders))]
+
+
+def _unless_damaged(name: str, folders: DatasetFolders) -> Dataset | None:
+    try:
+        return find_dataset(name, folders)
+    except DatasetUnavailable as error:
+        _log.warning("%s It is left out.", error)
+        return None
 
 
 def find_dataset(name: str, folders: DatasetFolders) -> Dataset:

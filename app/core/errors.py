@@ -65,6 +65,10 @@ class UnknownImage(ConvScopeError):
     """An image id under which nothing is kept."""
 
 
+class DamagedImage(ConvScopeError):
+    """A file of ours that no longer holds the picture that was kept in it."""
+
+
 class UnknownRun(ConvScopeError):
     """A run id that nothing has; the message says where the runs are listed."""
 
@@ -103,6 +107,14 @@ class UnreadableWeights(ConvScopeError):
 
 class StorageUnavailable(ConvScopeError):
     """A folder of ours that can't be written, or has no room left."""
+
+
+class StorageBusy(StorageUnavailable):
+    """A file of ours that another process holds just now."""
+
+
+class StorageDamaged(StorageUnavailable):
+    """A file of ours that can't be read any more, without which nothing is known of runs."""
 
 
 class InvalidSettings(ConvScopeError):

@@ -1,7 +1,6 @@
 """Weights that others have trained: torchvision's, of ImageNet, as models of ours."""
 
 import re
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from http.client import HTTPException
@@ -14,6 +13,7 @@ from torch import Tensor
 from app.core.checkpoints import save_model
 from app.core.errors import ConvScopeError
 from app.core.torchvision_operators import declare_torchvision_operators
+from app.core.whole_files import unfinished_folder
 from models.registry import ModelCard, blank_card, create_hollow_network
 
 # The networks whose parameters have torchvision's names.
@@ -73,8 +73,8 @@ def fetch_model(pretrained: Pretrained, folder: Path, name: str) -> Path:
             f"{name}.json and {name}.safetensors first."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".download-") as downloads:
-        file = Path(downloads) / "weights.pth"
+    with unfinished_folder(folder) as downloads:
+        file = downloads / "weights.pth"
         _download(pretrained, file)
         weights = _read(pretrained, file)
     return save_model(folder, card_of(pretrained, name), weights)

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.core.checkpoints import write_atomically
 from app.core.devices import processor_name
+from app.core.whole_files import write_atomically
 
 IMAGES = 32
 ROUNDS = 5
@@ -70,13 +70,21 @@ def find_tuning(
     case = [processor_name(), device, torch.__version__, name, *inputs.shape[1:]]
     digest = hashlib.sha256(json.dumps(case).encode()).hexdigest()[:16]
     path = folder / f".tuning-{digest}.json"
-    if path.is_file():
-        return Tuning(**json.loads(path.read_text()))
+    if remembered := _read(path):
+        return remembered
     tuning = choose_tuning(network, inputs, labels)
     if os.access(folder, os.W_OK):
         with suppress(OSError):  # A full disk remembers nothing.
             write_atomically(path, json.dumps(asdict(tuning)).encode())
     return tuning
+
+
+def _read(path: Path) -> Tuning | None:
+    """What a file remembers; None where there is none, or a damaged one."""
+    with suppress(OSError, ValueError, TypeError):
+        tuning = Tuning(**json.loads(path.read_text()))
+        return tuning if tuning in CANDIDATES else None
+    return None
 
 
 def remembered_tunings(folder: Path) -> dict[str, str]:

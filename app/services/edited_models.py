@@ -16,7 +16,6 @@ from threading import Lock
 from torch import nn
 
 from app.core.cards import with_test
-from app.core.checkpoints import write_atomically
 from app.core.editing import card_of_edits, card_to_keep, edit_network, in_words
 from app.core.edits import MOST_EDITS, BadEdit, Edit, read_edits, to_json
 from app.core.errors import (
@@ -28,6 +27,7 @@ from app.core.errors import (
 )
 from app.core.evaluating import Evaluation
 from app.core.model import Model
+from app.core.whole_files import keep_content
 from app.services.model_library import ModelLibrary
 from app.services.snapshot_models import SnapshotModels, is_snapshot
 from models.registry import ModelCard
@@ -174,25 +174,25 @@ class EditedModels:
     def _read(self, name: str) -> tuple[Edit, ...]:
         # Only a name of our own making becomes a path; the base was found by its name before.
         path = self._path(name)
-        if not _HASH.fullmatch(name.partition("~")[2]) or not path.is_file():
+        if not _HASH.fullmatch(name.partition("~")[2]) or not path.exists():
             raise UnknownModel(
                 f"There is no model {name[:80]!r}: nothing is kept of its edits. Make them again "
                 f"with POST /api/v1/models/{base_of(name)}/edits."
             )
         try:
-            edits = read_edits(json.loads(path.read_text()))
+            content = path.read_bytes()
+            if name.partition("~")[2] != _hash(content):
+                raise ValueError("These are not the edits that were kept.")
+            return read_edits(json.loads(content))
         except (OSError, ValueError, BadEdit) as error:
             raise UnreadableWeights(
                 f"{path} doesn't hold edits any more: remove the file. {error}"
             ) from error
-        return edits
 
     def _write(self, made: Edited) -> None:
-        path = self._path(made.model.card.name)
+        content = to_json(made.base.card.name, made.edits).encode()
         try:
-            if not path.exists():
-                self._folder.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, to_json(made.base.card.name, made.edits).encode())
+            keep_content(self._path(made.model.card.name), content)
         except OSError as error:
             raise StorageUnavailable(
                 f"Edits can't be kept in {self._folder}: {error.strerror}. Make room there, or set "
@@ -218,9 +218,13 @@ class EditedModels:
 def _edited(base: Model, edits: tuple[Edit, ...], known: int = 0) -> Edited:
     network = edit_network(base, edits, known)
     content = to_json(base.card.name, edits)
-    name = f"{base.card.name}~{hashlib.sha256(content.encode()).hexdigest()[:12]}"
+    name = f"{base.card.name}~{_hash(content.encode())}"
     card = card_of_edits(base.card, name, in_words(base, edits))
     return Edited(Model.of(card, network, base.device), base, edits)
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _own_bytes(made: Edited) -> int:

@@ -11,9 +11,10 @@ from threading import Lock
 import torch
 from torch import Tensor, nn
 
-from app.core.checkpoints import load_network, read_card, save_model, write_atomically
+from app.core.checkpoints import load_network, read_card, save_model
 from app.core.errors import ConvScopeError, ShippedModel, StorageUnavailable, UnknownModel
 from app.core.model import Model
+from app.core.whole_files import write_atomically
 from models.registry import WEIGHTS, ModelCard, create_network, list_cards
 
 UNTRAINED_SEED = 0

@@ -27,6 +27,9 @@ class _Watched:
             self.events = history + [event for event in self.events if event.number > known]
 
     def add(self, event: LoggedEvent) -> None:
+        # The end of a run may have been told before it could be written down.
+        if self.events and event.number <= self.events[-1].number:
+            return
         self.events.append(event)
         self.changed.set()
         self.changed = asyncio.Event()

@@ -103,9 +103,9 @@ class RunStore:
         """The run of that id. Raises UnknownRun."""
         with self._reading() as reader:
             row = reader.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
-        if row is None:
-            raise UnknownRun(f"There is no run {run[:40]!r}. GET /api/v1/runs lists them.")
-        return self._run(row)
+            if row is not None:
+                return self._run(row)
+        raise UnknownRun(f"There is no run {run[:40]!r}. GET /api/v1/runs lists them.")
 
     def all(self) -> list[Run]:
         """All runs, the newest first."""
@@ -155,7 +155,9 @@ class RunStore:
     def note_state(self, run: str, state: str, **facts: object) -> LoggedEvent:
         """Log that a run is in another state, and remember it. A finished run needs nothing to go
         on: that is forgotten."""
-        now = timestamp()
+        presumed = self._presumed.get(run, {})
+        # It ended when it did, not when there was room to write that down.
+        now = (presumed.get("state") == state and presumed["ended_at"]) or timestamp()
         started = "COALESCE(started_at, :now)" if state == "running" else "started_at"
         ended = ":now" if state in ENDED else "NULL"
         with self._writing() as writer:
@@ -196,13 +198,25 @@ class RunStore:
         return record.kind != "state"
 
     def events(self, run: str, after: int = 0) -> list[LoggedEvent]:
-        """The run's history behind event number ``after``. Raises UnknownRun."""
+        """The run's history behind event number ``after``, with an end that can't be written down
+        yet. Raises UnknownRun."""
         self.get(run)
         with self._reading() as reader:
             rows = reader.execute(
                 "SELECT * FROM events WHERE run = ? AND number > ? ORDER BY number", (run, after)
             )
-            return [LoggedEvent(**{**dict(row), "facts": json.loads(row["facts"])}) for row in rows]
+            told = [LoggedEvent(**{**dict(row), "facts": json.loads(row["facts"])}) for row in rows]
+            return told + self._presumed_end(reader, run, after)
+
+    def _presumed_end(self, reader: sqlite3.Connection, run: str, after: int) -> list[LoggedEvent]:
+        """How the run has ended, as the event that it will be once it is written down."""
+        if (end := self._presumed.get(run)) is None:
+            return []
+        query = "SELECT COALESCE(MAX(number), 0) + 1 FROM events WHERE run = ?"
+        number = int(reader.execute(query, (run,)).fetchone()[0])
+        facts = {"error": end["error"]} if end["error"] else {}
+        event = LoggedEvent(run, number, str(end["ended_at"]), str(end["state"]), facts)
+        return [event] if number > after else []
 
     def epochs(self, run: str) -> list[dict[str, Any]]:
         """What each finished epoch reported, by epoch."""

@@ -63,15 +63,15 @@ class SweepStore:
         """The sweep of that id. Raises UnknownSweep."""
         with self._database.reading() as reader:
             row = reader.execute("SELECT * FROM sweeps WHERE id = ?", (sweep,)).fetchone()
-        if row is None:
-            raise UnknownSweep(f"There is no sweep {sweep[:40]!r}. GET /api/v1/sweeps lists them.")
-        return self._sweep(row)
+            if row is not None:
+                return self._sweep(row)
+        raise UnknownSweep(f"There is no sweep {sweep[:40]!r}. GET /api/v1/sweeps lists them.")
 
     def all(self) -> list[Sweep]:
         """All sweeps, the newest first."""
         with self._database.reading() as reader:
             rows = reader.execute("SELECT * FROM sweeps ORDER BY place DESC").fetchall()
-        return [self._sweep(row) for row in rows]
+            return [self._sweep(row) for row in rows]
 
     def accuracies(self, sweep: str) -> dict[str, list[float]]:
         """The validation accuracy after each finished epoch of each of its runs, by their ids."""

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from threading import Condition, Thread, Timer
+from typing import TypeVar
 
-from app.core.errors import QueueFull, RunConflict, StorageUnavailable
+from app.core.errors import QueueFull, RunConflict, StorageBusy, StorageUnavailable
 from app.core.event_log import Record, grouped
 from app.core.recipes import Recipe
 from app.services.engine import Engine, LiveRun
@@ -20,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 Listener = Callable[[LoggedEvent], None]
 Judge = Callable[[str], str | None]
+Written = TypeVar("Written")
 _CANCELLED = ("queued", "running", "paused", "interrupted")
 
 
@@ -57,6 +60,8 @@ class Trainer:
         self._closed = False
         # How runs ended, where that can't be written down yet.
         self._ends: dict[str, Record] = {}
+        # Those of them of which viewers have heard all the same.
+        self._told: set[str] = set()
         self._retry: Timer | None = None
 
     def open(self, resume: bool) -> None:
@@ -66,9 +71,11 @@ class Trainer:
         """
         with self._changed:
             for run in self._store.in_state("running", "paused"):
-                self._note_state(run.id, "interrupted")
-            for run in self._store.in_state("interrupted") if resume else []:
-                self._note_state(run.id, "queued")
+                self._end(run.id, Record("interrupted", {}))
+            with suppress(StorageUnavailable):  # It is tried again, and said, by _settle.
+                self._write_ends()
+                for run in self._store.in_state("interrupted") if resume else []:
+                    self._note_state(run.id, "queued")
             self._settle()
 
     def close(self) -> None:
@@ -143,10 +150,11 @@ class Trainer:
         return self._store.get(run)
 
     def resume(self, run: str) -> Run:
-        """Let a paused run go on, or queue an interrupted one, which goes on from its last finished
-        epoch. Raises UnknownRun and RunConflict."""
+        """Let a paused run go on, or queue an interrupted or failed one, which goes on from its
+        last finished epoch. Raises UnknownRun, RunConflict and StorageUnavailable."""
         with self._changed:
-            self._insist(run, "paused", "interrupted")
+            self._insist(run, "paused", "interrupted", "failed")
+            self._write_ends()
             if live := self._live.get(run):
                 live.run.resume()
                 self._wait_until_not("paused", run)
@@ -161,6 +169,7 @@ class Trainer:
             self._insist(run, "cancelled", "failed", "finished", "interrupted")
             self._store.delete(run)
             self._ends.pop(run, None)
+            self._told.discard(run)
 
     def _stop(self, run: str, reason: str | None = None) -> None:
         """Stop a training, unless it is being stopped already."""
@@ -207,6 +216,8 @@ class Trainer:
         try:
             for records in grouped(reports):
                 end = self._write(run, records) or end
+        except StorageBusy:  # The server stops: the next one calls the run interrupted.
+            live.stop()
         except StorageUnavailable as error:
             live.stop()
             end = Record("failed", {"error": str(error)})
@@ -216,7 +227,8 @@ class Trainer:
             ended = self._live.pop(run)
             reason = {"reason": ended.reason} if ended.reason else {}
             self._end(run, end or Record(ended.wanted, reason))
-            self._settle()
+            if not self._closed:  # ``close`` writes down all ends at once.
+                self._settle()
             self._changed.notify_all()
 
     def _write(self, run: str, records: list[Record]) -> Record | None:
@@ -225,16 +237,30 @@ class Trainer:
         if record.kind in ("failed", "finished"):
             return record
         if record.kind in ("paused", "running"):
-            with self._changed:
-                self._note_state(run, record.kind, **record.facts)
-                self._changed.notify_all()
+            self._patiently(lambda: self._note_change(run, record))
             return None
-        for event in self._store.note(run, *records):
+        for event in self._patiently(lambda: self._store.note(run, *records)):
             self._listener(event)
         if record.kind == "epoch" and (reason := self._judge(run)):
             with self._changed:
                 self._stop(run, reason)
         return None
+
+    def _note_change(self, run: str, record: Record) -> None:
+        with self._changed:
+            self._note_state(run, record.kind, **record.facts)
+            self._changed.notify_all()
+
+    def _patiently(self, write: Callable[[], Written]) -> Written:
+        """What a run reports is written as soon as other processes let go of the file. Raises
+        StorageBusy when the server stops before that."""
+        while True:
+            try:
+                return write()
+            except StorageBusy as error:
+                if self._closed:
+                    raise
+                _log.warning("%s A run's events wait for it.", error)
 
     def _end(self, run: str, end: Record) -> None:
         """What is told of the run from now on, and written down by ``_settle``."""
@@ -258,13 +284,24 @@ class Trainer:
             else:
                 if not known:
                     _log.warning("%s This is tried again every %s s.", error, RETRY_SECONDS)
+                    self._tell_ends()
                 self._retry = Timer(RETRY_SECONDS, self._settle_again)
                 self._retry.daemon = True
                 self._retry.start()
 
+    def _tell_ends(self) -> None:
+        """Tell viewers how runs have ended, though it isn't written down."""
+        with suppress(StorageUnavailable):  # Those who come later are told all the same.
+            for run in self._ends:
+                self._listener(self._store.events(run)[-1])
+                self._told.add(run)
+
     def _write_ends(self) -> None:
         for run, end in list(self._ends.items()):
-            self._note_state(run, end.kind, **end.facts)
+            event = self._store.note_state(run, end.kind, **end.facts)
+            if run not in self._told:
+                self._listener(event)
+            self._told.discard(run)
             del self._ends[run]
 
     def _settle_again(self) -> None:

@@ -38,12 +38,18 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.QueueFull: 429,
     # The server's own troubles, which its keeper can end.
     errors.DatasetUnavailable: 503,
+    errors.DamagedImage: 503,
     errors.UnreadableWeights: 503,
     errors.InvalidSettings: 503,
     errors.StorageUnavailable: 507,
+    errors.StorageBusy: 503,
+    errors.StorageDamaged: 503,
     # Those that are declared elsewhere.
     errors.ConvScopeError: 422,
 }
+
+# In seconds: after these it may be otherwise, if nobody does anything.
+RETRY_AFTER: dict[type[errors.ConvScopeError], int] = {errors.StorageBusy: 5}
 
 
 class Problem(JSONResponse):
@@ -68,7 +74,9 @@ def _on_domain_error(request: Request, error: Exception) -> Problem:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     assert isinstance(error, errors.ConvScopeError)
     faults = [{"field": field, "message": said} for field, said in error.faults.items()]
-    return Problem(status, str(error), f"urn:convscope:{type(error).__name__}", faults)
+    seconds = RETRY_AFTER.get(type(error))
+    headers = {"Retry-After": str(seconds)} if seconds else None
+    return Problem(status, str(error), f"urn:convscope:{type(error).__name__}", faults, headers)
 
 
 def _on_invalid_request(request: Request, error: Exception) -> Problem:

@@ -150,8 +150,8 @@ _change("pause", "Pause a run", "Holds it after the batch that it is at.")
 _change(
     "resume",
     "Resume a run",
-    "A paused run goes on where it is, an interrupted one after its last finished epoch: to the "
-    "same weights, bit for bit, as if it had never stopped.",
+    "A paused run goes on where it is, an interrupted or failed one after its last finished epoch: "
+    "to the same weights, bit for bit, as if it had never stopped.",
 )
 
 

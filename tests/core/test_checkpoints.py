@@ -10,9 +10,9 @@ from app.core.checkpoints import (
     load_network,
     read_card,
     save_model,
-    write_atomically,
 )
 from app.core.errors import StorageUnavailable, UnreadableWeights
+from app.core.whole_files import write_atomically
 from models.registry import ModelCard, blank_card, create_network
 
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from app.core.checkpoints import load_network, read_card, save_model, write_atomically
+from app.core.checkpoints import load_network, read_card, save_model
 from app.core.errors import ShippedModel, StorageUnavailable, UnknownModel, UnreadableWeights
 from app.core.model import Model
+from app.core.whole_files import write_atomically
 from app.services import model_library
 from app.services.model_library import ModelLibrary
 from models.registry import WEIGHTS, blank_card, create_network, list_cards, list_networks
