@@ -1,13 +1,16 @@
 """``convscope serve``: the web application on a port of this machine."""
 
 import argparse
+import sys
+from contextlib import suppress
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from app.main import create_app
-
-# An open stream would keep a stopping server alive for ever.
-GRACE_SECONDS = 5
+from app.settings import read_settings
+from app.web.connections import patient
+from app.web.server import GRACE_SECONDS, Server
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,11 +28,20 @@ def read_port(text: str) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Serve until the process is told to stop."""
-    uvicorn.run(
-        create_app(),
+    settings = read_settings()
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=options.host,
         port=options.port,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        http=patient(settings.patience),
+        # A second more than connections are kept: nothing is left then but what can't be stopped.
+        timeout_graceful_shutdown=GRACE_SECONDS + 1,
         log_level="info",
         access_log=False,
     )
+    with suppress(KeyboardInterrupt):
+        server = Server(config, app.state.ending)
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
