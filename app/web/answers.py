@@ -24,7 +24,7 @@ class LargeAnswers:
             nonlocal held, refused
             if message["type"] == "http.response.start":
                 size = _size(message)
-                if refused := not self._budget.take(size):
+                if refused := size > 0 and not self._budget.take(size):
                     await no_room()(scope, receive, send)
                 else:
                     held = size

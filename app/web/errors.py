@@ -45,6 +45,9 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.ConvScopeError: 422,
 }
 
+# Whoever came too late for a queue may try again after so many seconds.
+QUEUE_SECONDS = 10
+
 
 class Problem(JSONResponse):
     """A problem document; ``detail`` says what to do."""
@@ -68,7 +71,8 @@ def _on_domain_error(request: Request, error: Exception) -> Problem:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     assert isinstance(error, errors.ConvScopeError)
     faults = [{"field": field, "message": said} for field, said in error.faults.items()]
-    return Problem(status, str(error), f"urn:convscope:{type(error).__name__}", faults)
+    later = {"Retry-After": str(QUEUE_SECONDS)} if isinstance(error, errors.QueueFull) else None
+    return Problem(status, str(error), f"urn:convscope:{type(error).__name__}", faults, later)
 
 
 def _on_invalid_request(request: Request, error: Exception) -> Problem:
@@ -123,7 +127,11 @@ def in_the_wanted_form(request: Request, problem: Problem) -> Response:
     for_people = "text/html" in request.headers.get("accept", "")
     if not for_people or request.url.path.startswith("/api/"):
         return problem
-    return error_page(request, problem.status_code, problem.title, problem.detail)
+    page = error_page(request, problem.status_code, problem.title, problem.detail)
+    # Such as Allow and Retry-After: all but those that describe the document.
+    for name, value in problem.headers.items():
+        page.headers.setdefault(name, value)
+    return page
 
 
 def _answering(

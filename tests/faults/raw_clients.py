@@ -82,10 +82,15 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(address: str, limit: int = 2**24) -> AsyncIterator[Connection]:
-    """A connection to a server's address, closed at the end."""
+async def connect(
+    address: str, limit: int = 2**24, host: str = "127.0.0.1"
+) -> AsyncIterator[Connection]:
+    """A connection to a server's address, closed at the end. It buffers twice the ``limit`` at
+    most, and comes from ``host``."""
     split = urlsplit(address)
-    reader, writer = await asyncio.open_connection(split.hostname, split.port, limit=limit)
+    reader, writer = await asyncio.open_connection(
+        split.hostname, split.port, limit=limit, local_addr=(host, 0)
+    )
     try:
         yield Connection(reader, writer)
     finally:
