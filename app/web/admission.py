@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from anyio import BrokenResourceError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -65,9 +66,21 @@ class Admission:
         if problem:
             return await self._refuse(problem, scope, receive, send)
         with self._counted(client if stream else None):
-            if stream or not may_be_dropped(scope):
+            if stream:
+                return await self._tell(scope, receive, send)
+            if not may_be_dropped(scope):
                 return await self._app(scope, receive, send)
             return await self._answer(scope, receive, send)
+
+    async def _tell(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.Event()
+        scope.get(GONE, []).append(gone.set)
+        try:
+            await self._app(scope, receive, send)
+        except* BrokenResourceError:
+            # FastAPI's own, where a client goes while an event is handed on.
+            if not gone.is_set():
+                raise
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = False

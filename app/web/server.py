@@ -76,4 +76,5 @@ class Server(uvicorn.Server):
 
 
 def _leave(sig: int, frame: FrameType | None) -> NoReturn:
+    os.write(2, b"WARNING:  The last of what was being done took too long, and is left undone.\n")
     os._exit(0)

@@ -114,10 +114,12 @@ async def test_in_a_stream(server: tuple[str, int]) -> None:
     async with connect(address) as other:
         await other.ask(compose("GET", "/healthz"))
         before = sockets(process)
-        async with crowd(address, compose("GET", f"/api/v1/runs/{run}/events")) as clients:
-            for client in clients:
-                await client.reader.readuntil(b"event: epoch")
-                client.reset()
+        # Some go while the history is read, some while they are told it, some later.
+        for wait in range(8):
+            async with crowd(address, compose("GET", f"/api/v1/runs/{run}/events")) as clients:
+                for client in clients[wait::2]:
+                    await client.reader.readuntil(b"event: epoch")
+                    client.reset()
         await forgotten(process, before, other)
     await ask(address, "POST", f"/api/v1/runs/{run}/cancel")
 
