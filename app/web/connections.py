@@ -4,7 +4,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import (
+    STATUS_LINE,
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 from app.web.admission import GONE
 from app.web.errors import Problem
@@ -23,7 +28,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has come."""
         super().connection_made(transport)
-        self._gone: list[Callable[[], None]] = []
+        self._answering: RequestResponseCycle | None = None
         self._header = 0
         self._unread = 0
         self._reading: asyncio.TimerHandle | None = None
@@ -34,9 +39,13 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
         self._stop_arriving()
         self._stop_reading()
-        for tell in self._gone:
-            tell()
-        self._gone = []
+        # Of several requests at once uvicorn tells only the newest, which hasn't begun.
+        if (cycle := self._answering) and not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            for tell in cast(dict[str, Any], cycle.scope)[GONE]:
+                tell()
+        self._answering = None
 
     def data_received(self, data: bytes) -> None:
         """Some bytes of a header or a body."""
@@ -52,8 +61,7 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A header begins."""
         super().on_message_begin()
-        self._gone = []
-        cast(dict[str, Any], self.scope)[GONE] = self._gone
+        cast(dict[str, Any], self.scope)[GONE] = []
 
     def on_headers_complete(self) -> None:
         """A header is there."""
@@ -69,6 +77,10 @@ class Connection(HttpToolsProtocol):
         """The client takes less than it is sent."""
         super().pause_writing()
         self._watch_reader()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _later(self, call: Callable[[], None]) -> asyncio.TimerHandle:
         return self.loop.call_later(self.patience, call)
