@@ -45,8 +45,12 @@ from app.web import (
     sweeps,
     units,
 )
+from app.web.admission import Admission, Crowd
+from app.web.answers import LargeAnswers
 from app.web.assets import ROOT, STATIC, LastingFiles
+from app.web.budget import Budget
 from app.web.documenting import DESCRIPTION, problems
+from app.web.ending import Ending
 from app.web.examples import example_picture
 from app.web.guard import Guard
 from app.web.limits import BodyLimit
@@ -93,6 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     engine = create_engine(settings)
     # Tried before anything is served, so that a file that can't be used is said in a sentence.
     RunStore(settings.data_dir / "runs.sqlite").close()
+    ending = Ending()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
@@ -109,6 +114,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         judge = partial(early_end, runs=store, sweeps=swept)
         trainer = Trainer(store, engine, settings.runs_at_once, feed.tell, judge)
         trainer.open(settings.resume_runs)
+
+        async def end_what_goes_on() -> None:
+            evaluator.leave()
+            await run_in_threadpool(trainer.close)
+            feed.close()
+            await run_in_threadpool(evaluator.close)
+
+        ending.call = end_what_goes_on
         yield State(
             settings=settings,
             library=library,
@@ -123,8 +136,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             sweeps=swept,
             sweeper=Sweeper(swept, trainer, settings.dataset_folders),
         )
-        await run_in_threadpool(evaluator.close)
-        await run_in_threadpool(trainer.close)
+        await ending.begin()
         engine.close()
         store.close()
         await predictor.close()
@@ -143,7 +155,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(
         GZipMiddleware, minimum_size=1024, compresslevel=5, exclude_content_types=UNCOMPRESSED
     )
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    budget = Budget(settings.max_held_bytes)
+    app.add_middleware(
+        BodyLimit, limit=settings.max_body_bytes, patience=settings.patience, budget=budget
+    )
+    app.add_middleware(LargeAnswers, budget=budget)
+    app.add_middleware(Admission, crowd=_crowd(settings), ending=ending)
     app.add_middleware(Head)
     app.add_middleware(TotalTime)
     for router in (
@@ -164,9 +181,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         app.include_router(router)
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")
     errors.install(app)
+    app.state.ending = ending
     # Around everything: what add_middleware adds is inside of that which answers faults.
     app.middleware_stack = Guard(app.build_middleware_stack(), settings.hosts)
     return app
+
+
+def _crowd(settings: Settings) -> Crowd:
+    return Crowd(
+        settings.max_requests,
+        settings.max_streams,
+        settings.max_streams_per_client,
+        settings.patience,
+    )
 
 
 def create_engine(settings: Settings) -> Engine:

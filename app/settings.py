@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, PositiveInt, StringConstraints, ValidationError
+from pydantic import BeforeValidator, PositiveFloat, PositiveInt, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.dataset_files import DatasetFolders
@@ -33,6 +33,11 @@ class Settings(BaseSettings):
     hosts: Annotated[frozenset[HostName], NoDecode, BeforeValidator(_split)] = frozenset()
     max_body_bytes: PositiveInt = 50 * 1024 * 1024
     max_pixels: PositiveInt = 16_000_000
+    max_requests: PositiveInt = 512
+    max_held_bytes: PositiveInt = 512 * 1024 * 1024
+    max_streams: PositiveInt = 512
+    max_streams_per_client: PositiveInt = 64
+    patience: PositiveFloat = 20
     runs_at_once: PositiveInt = 1
     run_threads: PositiveInt = 1
     resume_runs: bool = False

@@ -2,13 +2,16 @@
 
 import argparse
 import gc
+import sys
+from contextlib import suppress
 
 import uvicorn
+from uvicorn.config import STARTUP_FAILURE
 
 from app.main import create_app
-
-# An open stream would keep a stopping server alive for ever.
-GRACE_SECONDS = 5
+from app.settings import read_settings
+from app.web.connections import patient
+from app.web.server import GRACE_SECONDS, Server
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,15 +29,23 @@ def read_port(text: str) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Serve until the process is told to stop."""
-    app = create_app()
+    settings = read_settings()
+    app = create_app(settings)
     # All that is there by now stays. To look through it for garbage would hold all requests up, for
     # tenths of a second.
     gc.freeze()
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=options.host,
         port=options.port,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        http=patient(settings.patience),
+        # A second more than connections are kept: nothing is left then but what can't be stopped.
+        timeout_graceful_shutdown=GRACE_SECONDS + 1,
         log_level="info",
         access_log=False,
     )
+    with suppress(KeyboardInterrupt):
+        server = Server(config, app.state.ending)
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)

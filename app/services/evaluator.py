@@ -106,8 +106,14 @@ class Evaluator:
                 going.stop.set()
                 self._drop(model, going)
 
+    def leave(self) -> None:
+        """Stop whatever is being measured and tell its viewers, on the event loop."""
+        for going in self._going.values():
+            going.stop.set()
+            going.tell(Failed("The server is stopping. Measure it again when it is back."))
+
     def close(self) -> None:
-        """Stop whatever is being measured."""
+        """End the thread, which stops after the images that it is at."""
         for going in self._going.values():
             going.stop.set()
         self._pool.shutdown(cancel_futures=True)

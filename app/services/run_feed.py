@@ -42,10 +42,17 @@ class RunFeed:
         self._store = store
         self._watched: dict[str, _Watched] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
 
     def open(self) -> None:
         """Begin, on the running event loop."""
         self._loop = asyncio.get_running_loop()
+
+    def close(self) -> None:
+        """Let all viewers go, once they have what is known: nothing comes any more."""
+        self._closed = True
+        for watched in self._watched.values():
+            watched.changed.set()
 
     def tell(self, event: LoggedEvent) -> None:
         """Pass on an event that has been logged; from any thread."""
@@ -53,7 +60,10 @@ class RunFeed:
             self._loop.call_soon_threadsafe(self._add, event)
 
     async def follow(self, run: str, after: int = 0) -> AsyncIterator[LoggedEvent]:
-        """The run's events behind number ``after``, until it has ended. Raises UnknownRun."""
+        """The run's events behind number ``after``, until it has ended or this is closed.
+
+        Raises UnknownRun.
+        """
         watched = self._watched.get(run) or self._open(run)
         watched.viewers += 1
         try:
@@ -63,10 +73,11 @@ class RunFeed:
                 for event in watched.events[place:]:
                     place = event.number
                     yield event
-                if watched.events[-1].kind in ENDED:
+                if len(watched.events) > place:
+                    continue  # They came while the others were told.
+                if self._closed or watched.events[-1].kind in ENDED:
                     return
-                if len(watched.events) <= place:
-                    await watched.changed.wait()
+                await watched.changed.wait()
         finally:
             watched.viewers -= 1
             if not watched.viewers and self._watched.get(run) is watched:

@@ -49,7 +49,10 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
 }
 
 # In seconds: after these it may be otherwise, if nobody does anything.
-RETRY_AFTER: dict[type[errors.ConvScopeError], int] = {errors.StorageBusy: 5}
+RETRY_AFTER: dict[type[errors.ConvScopeError], int] = {
+    errors.StorageBusy: 5,
+    errors.QueueFull: 10,
+}
 
 
 class Problem(JSONResponse):
@@ -131,7 +134,11 @@ def in_the_wanted_form(request: Request, problem: Problem) -> Response:
     for_people = "text/html" in request.headers.get("accept", "")
     if not for_people or request.url.path.startswith("/api/"):
         return problem
-    return error_page(request, problem.status_code, problem.title, problem.detail)
+    page = error_page(request, problem.status_code, problem.title, problem.detail)
+    # Such as Allow and Retry-After: all but those that describe the document.
+    for name, value in problem.headers.items():
+        page.headers.setdefault(name, value)
+    return page
 
 
 def _answering(

@@ -1,85 +1,180 @@
-"""A limit on the size of a request's body, known from its header or counted as it arrives."""
+"""Limits on a request's body: its size, how long it takes to arrive, and what all may hold."""
+
+import asyncio
+from collections.abc import Mapping
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.web.budget import Budget, no_room
 from app.web.errors import Problem
 
 MEGABYTE = 1024 * 1024
 
 # A refused body is read to its end, up to so many times the limit.
 PATIENCE = 4
+# Bytes per second that a client must manage on the average, after a first grace.
+SLOWEST = 10_000
+# A body of JSON becomes objects of so many times its size: one of short numbers does.
+JSON_GROWTH = 8
+
+_CLOSE = {"Connection": "close"}
 
 
-class _TooLarge(Exception):
+class _Refused(Exception):
     pass
 
 
 class BodyLimit:
-    """Answers 413 to a body of more than ``limit`` bytes, whatever the path.
+    """Answers 413 to a body of more than ``limit`` bytes, 408 to one that comes more slowly than
+    ``SLOWEST`` after a grace of ``patience`` seconds, and 503 where ``budget`` has no room for it.
 
-    Such a body is read and dropped before the answer, since a client that is still sending would
+    A refused body is read and dropped before the answer, since a client that is still sending would
     see a broken connection instead of it.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, patience: float, budget: Budget) -> None:
         self._app = app
         self._limit = limit
+        self._patience = patience
+        self._budget = budget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, its body counted, or refuse it."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
-        if _declared_size(headers) > self._limit:
+        size = _declared_size(headers)
+        if size > self._limit:
             # Who asks first is told before anything is sent.
             asks = headers.get("expect", "").lower() == "100-continue"
-            return await self._refuse(scope, receive, send, wait=not asks)
-        return await self._pass_on(scope, receive, send)
+            ended = False if asks else await drop(receive, self._most, self._patience)
+            return await self._too_large(ended)(scope, receive, send)
+        if not size and "transfer-encoding" not in headers:
+            return await self._app(scope, receive, send)
+        return await self._pass_on(scope, receive, send, headers)
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        taken, answering = 0, False
-
-        async def count() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > self._limit:
-                raise _TooLarge
-            return message
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
+        body = _Body(self._limit, self._patience, self._budget, receive, _growth(headers))
+        answering = False
 
         async def note(message: Message) -> None:
             nonlocal answering
+            # Whatever is made of the exception that the refusal was.
+            if body.status and not answering:
+                return
             answering = True
             await send(message)
 
         try:
-            await self._app(scope, count, note)
-        except _TooLarge:
+            await self._app(scope, body.receive, note)
+        except _Refused:
             if answering:
                 raise
-            await self._refuse(scope, receive, send, wait=True)
+        finally:
+            body.give_back()
+        if body.status and not answering:
+            await (await self._refusal(body.status, receive))(scope, receive, send)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, wait: bool) -> None:
-        ended = await self._drop(receive) if wait else False
+    async def _refusal(self, status: int, receive: Receive) -> Problem:
+        if status == 408:
+            return self._too_slow()
+        ended = await drop(receive, self._most, self._patience)
+        problem = no_room() if status == 503 else self._too_large(ended)
+        if not ended:
+            problem.headers.update(_CLOSE)
+        return problem
+
+    @property
+    def _most(self) -> int:
+        return PATIENCE * self._limit
+
+    def _too_large(self, ended: bool) -> Problem:
         size = f"{self._limit / MEGABYTE:.3g} MB"
         detail = (
             f"The request is larger than {size}, the most that is read. Send a smaller picture."
         )
-        headers = None if ended else {"Connection": "close"}
-        await Problem(413, detail, headers=headers)(scope, receive, send)
+        return Problem(413, detail, headers=None if ended else _CLOSE)
 
-    async def _drop(self, receive: Receive) -> bool:
-        """Read the body and forget it; returns whether it came to its end."""
-        dropped = 0
-        while dropped < PATIENCE * self._limit:
-            message = await receive()
-            dropped += len(message.get("body", b""))
-            if message["type"] == "http.disconnect" or not message.get("more_body"):
-                return True
-        return False
+    def _too_slow(self) -> Problem:
+        detail = (
+            f"The body of the request didn't come: after the first {self._patience:g} seconds it "
+            f"must have {SLOWEST // 1000} kB for each further second. Send it again, over a better "
+            "connection or smaller."
+        )
+        return Problem(408, detail, headers=_CLOSE)
 
 
-def _declared_size(headers: Headers) -> int:
+class _Body:
+    """A body as it arrives; ``status`` is that of its refusal, once it is refused."""
+
+    def __init__(
+        self, limit: int, patience: float, budget: Budget, receive: Receive, growth: int
+    ) -> None:
+        self.status = 0
+        self._limit = limit
+        self._patience = patience
+        self._budget = budget
+        self._receive = receive
+        self._growth = growth
+        self._taken = self._held = 0
+        self._started = asyncio.get_running_loop().time()
+        self._ended = False
+
+    async def receive(self) -> Message:
+        """The next message. Raises _Refused where there may not be one."""
+        if self._ended:
+            return await self._receive()
+        deadline = self._started + self._patience + self._taken / SLOWEST
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise self._refused(408) from None
+        size = len(message.get("body", b""))
+        self._taken += size
+        self._ended = not message.get("more_body", False)
+        if self._taken > self._limit:
+            raise self._refused(413)
+        self._hold(size * self._growth)
+        return message
+
+    def give_back(self) -> None:
+        """It isn't held any more."""
+        self._budget.give_back(self._held)
+        self._held = 0
+
+    def _hold(self, size: int) -> None:
+        if not self._budget.take(size, own=self._held):
+            raise self._refused(503)
+        self._held += size
+
+    def _refused(self, status: int) -> _Refused:
+        self.status = status
+        self.give_back()
+        return _Refused()
+
+
+async def drop(receive: Receive, most: int, patience: float) -> bool:
+    """Read a body and forget it, up to ``most`` bytes, no more slowly than any other; returns
+    whether it came to its end."""
+    dropped, started = 0, asyncio.get_running_loop().time()
+    while dropped < most:
+        try:
+            async with asyncio.timeout_at(started + patience + dropped / SLOWEST):
+                message = await receive()
+        except TimeoutError:
+            return False
+        dropped += len(message.get("body", b""))
+        if message["type"] == "http.disconnect" or not message.get("more_body"):
+            return True
+    return False
+
+
+def _declared_size(headers: Mapping[str, str]) -> int:
     size = headers.get("content-length", "")
     return int(size) if size.isascii() and size.isdigit() else 0
+
+
+def _growth(headers: Mapping[str, str]) -> int:
+    return JSON_GROWTH if "json" in headers.get("content-type", "").lower() else 1

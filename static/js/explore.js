@@ -40,15 +40,18 @@ let shown;
 const pictures = new Map();
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let keeping;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let again;
 
 const queue = new Newest(async (_, signal) => {
+  clearTimeout(again);
   if (pad.empty) return;
   const slow = setTimeout(() => (shown.busy = true), SLOW_MS);
   try {
     await trace(signal);
     say("");
   } catch (error) {
-    if (!signal.aborted) refuse(error);
+    if (!signal.aborted && !retry(error)) refuse(error);
   }
   clearTimeout(slow);
   shown.busy = false;
@@ -115,6 +118,18 @@ function refuse(error) {
   shown.show(null, null, view);
 }
 
+/**
+ * Where the server is only busy: leave what is shown, and ask again when it said so.
+ * @param {unknown} error
+ * @returns {boolean} whether that was it
+ */
+function retry(error) {
+  if (!(error instanceof Refusal) || !error.retryAfter) return false;
+  say(`${error.message} This page does so by itself.`);
+  again = setTimeout(() => queue.push(true), error.retryAfter * 1000);
+  return true;
+}
+
 /** @param {string} text what is wrong, beside the drawing; empty when nothing is */
 function say(text) {
   message.hidden = !text;
@@ -139,7 +154,15 @@ function drawn(done, changed) {
   }
   if (changed) queue.push(true);
   if (done) queue.hurry();
-  if (done) keeping = setTimeout(() => void keep().catch(refuse), KEEP_AFTER_MS);
+  if (done) keepIn(KEEP_AFTER_MS);
+}
+
+/** @param {number} wait in milliseconds; a busy server is asked again */
+function keepIn(wait) {
+  clearTimeout(keeping);
+  keeping = setTimeout(() => {
+    keep().catch((error) => (error.retryAfter ? keepIn(error.retryAfter * 1000) : refuse(error)));
+  }, wait);
 }
 
 /** Keep the drawing on the server, so that the address names it. */

@@ -5,10 +5,12 @@ export class Refusal extends Error {
   /**
    * @param {string} message
    * @param {{field: string, message: string}[]} [faults] what is wrong, field by field
+   * @param {number} [retryAfter] in how many seconds the server can do it; 0 where it didn't say so
    */
-  constructor(message, faults = []) {
+  constructor(message, faults = [], retryAfter = 0) {
     super(message);
     this.faults = faults;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -24,5 +26,6 @@ export async function request(url, options) {
   }
   if (response.ok) return response;
   const problem = await response.json().catch(() => ({}));
-  throw new Refusal(problem.detail ?? `The server answered ${response.status}. Please try again.`, problem.errors);
+  const words = problem.detail ?? `The server answered ${response.status}. Please try again.`;
+  throw new Refusal(words, problem.errors, Number(response.headers.get("Retry-After") ?? 0));
 }

@@ -1,0 +1,45 @@
+"""A server that can take no more: the page says so where one draws, and tries again by itself."""
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.conftest import start_server, stop, wait_until_up
+
+MOST = 4
+HALF = (
+    b"POST /api/v1/predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\n"
+    b"Content-Length: 9\r\n\r\nhalf"
+)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    process, address = start_server(tmp_path, CONVSCOPE_MAX_REQUESTS=str(MOST))
+    wait_until_up(address, process)
+    yield address
+    stop(process)
+
+
+def test_a_drawing_is_traced_as_soon_as_there_is_room(open_page: OpenPage, server: str) -> None:
+    watched = open_page(refused=503)
+    page = watched.page
+    message = page.locator("#message")
+    page.wait_for_load_state("networkidle")
+    split = urlsplit(server)
+    sockets = [socket.create_connection((split.hostname, split.port)) for _ in range(MOST)]
+    for one in sockets:
+        one.sendall(HALF)
+    page.keyboard.press("7")
+    expect(message).to_contain_text("The server is busy with 4 other requests")
+    expect(message).to_contain_text("This page does so by itself.")
+    for one in sockets:
+        one.close()
+    expect(message).to_be_hidden()
+    expect(page.locator(".answer-label")).to_have_text("7")
+    page.wait_for_url("**image=**")
