@@ -17,8 +17,11 @@ def test_no_error_is_missing() -> None:
 def test_nothing_a_client_does_is_a_fault_of_the_server() -> None:
     servers_own = {error.__name__ for error, status in STATUS.items() if status >= 500}
     assert servers_own == {
+        "DamagedImage",
         "DatasetUnavailable",
         "InvalidSettings",
+        "StorageBusy",
+        "StorageDamaged",
         "StorageUnavailable",
         "UnreadableWeights",
     }
