@@ -38,13 +38,16 @@ from app.web import (
     pages,
     run_pages,
     runs,
+    sign_in,
     sweep_pages,
     sweeps,
     units,
 )
 from app.web.assets import ROOT, STATIC, LastingFiles
 from app.web.documenting import DESCRIPTION, problems
+from app.web.entrance import Entrance
 from app.web.examples import example_picture
+from app.web.gate import Gate
 from app.web.guard import Guard
 from app.web.limits import BodyLimit
 from app.web.methods import Head
@@ -66,6 +69,7 @@ class State(TypedDict):
     trainer: Trainer
     sweeps: SweepStore
     sweeper: Sweeper
+    entrance: Entrance | None
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -81,6 +85,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     images.put(example_picture())
     warm_up(library)
     engine = create_engine(settings)
+    entrance = Entrance(settings.token.get_secret_value()) if settings.token else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
@@ -110,6 +115,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             trainer=trainer,
             sweeps=swept,
             sweeper=Sweeper(swept, trainer, settings.dataset_folders),
+            entrance=entrance,
         )
         await run_in_threadpool(evaluator.close)
         await run_in_threadpool(trainer.close)
@@ -145,12 +151,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pages.router,
         run_pages.router,
         sweep_pages.router,
+        sign_in.router,
     ):
         app.include_router(router)
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")
     errors.install(app)
     # Around everything: what add_middleware adds is inside of that which answers faults.
-    app.middleware_stack = Guard(app.build_middleware_stack(), settings.hosts)
+    stack = app.build_middleware_stack()
+    app.middleware_stack = Guard(Gate(stack, entrance) if entrance else stack, settings.hosts)
     return app
 
 

@@ -120,6 +120,10 @@ def install(app: FastAPI) -> None:
 
 def in_the_wanted_form(request: Request, problem: Problem) -> Response:
     """The problem document, or a page of the same words for who asked for a page."""
+    if "hx-request" in request.headers:
+        # The open page shows the words, and stays as it is.
+        problem.headers["HX-Reswap"] = "none"
+        return problem
     for_people = "text/html" in request.headers.get("accept", "")
     if not for_people or request.url.path.startswith("/api/"):
         return problem
