@@ -53,6 +53,9 @@ from app.web.limits import BodyLimit
 from app.web.methods import Head
 from app.web.timing import TotalTime
 
+# What takes pictures or data sets, and so large bodies.
+UPLOADS = tuple(f"/api/v1/{name}" for name in ("predict", "trace", "images", "datasets"))
+
 
 class State(TypedDict):
     """What every request can reach."""
@@ -134,7 +137,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         responses=problems("default"),
     )
     # Each is called before the one above it.
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, limit=settings.max_body_bytes, large=UPLOADS)
     app.add_middleware(Head)
     app.add_middleware(TotalTime)
     for router in (

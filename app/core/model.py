@@ -3,6 +3,7 @@
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from threading import Lock
 
 import torch
@@ -15,6 +16,11 @@ from app.core.tracing import Trace, list_layers, trace, weights_of
 from app.core.unit_fields import UnitField, effective_field, unit_field
 from app.core.units import Index, Unit
 from models.registry import ModelCard
+
+FLOAT_BYTES = 4
+# What a layer of a batch reads and writes at most: more pictures go through in parts. So many of
+# the largest networks' would be gigabytes, and are no quicker together.
+BATCH_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +72,12 @@ class Model:
         """Each layer's biases on the CPU, by layer name, where it has any."""
         return weights_of(self.network, self.layers, "bias")
 
+    @cached_property
+    def _most_at_once(self) -> int:
+        """How many pictures fit into ``BATCH_BYTES`` where a layer reads and writes most."""
+        sizes = [prod(layer.input_shape) + prod(layer.output_shape) for layer in self.layers]
+        return max(1, BATCH_BYTES // (FLOAT_BYTES * max(sizes)))
+
     def layer(self, name: str) -> Layer:
         """The layer of that name. Raises UnknownLayer, which says which there are."""
         for layer in self.layers:
@@ -81,10 +93,11 @@ class Model:
             return deepcopy(self.network, {id(tensor): tensor for tensor in tensors})
 
     def predict(self, inputs: Tensor) -> list[Prediction]:
-        """Predict prepared pictures (batch, channels, height, width) in one forward pass."""
+        """Predict prepared pictures (batch, channels, height, width) at once."""
+        parts = torch.split(inputs, self._most_at_once)
         # The lock keeps this pass out of the hooks that a trace has on the same network.
         with self._lock, torch.inference_mode():
-            logits = self.network(inputs.to(self.device)).cpu()
+            logits = torch.cat([self.network(part.to(self.device)).cpu() for part in parts])
             probabilities = logits.softmax(dim=-1)
         return [
             Prediction(self.card.classes, *pair) for pair in zip(logits, probabilities, strict=True)

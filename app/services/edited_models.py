@@ -181,7 +181,7 @@ class EditedModels:
             )
         try:
             edits = read_edits(json.loads(path.read_text()))
-        except (OSError, ValueError, BadEdit) as error:
+        except (OSError, ValueError, RecursionError, BadEdit) as error:
             raise UnreadableWeights(
                 f"{path} doesn't hold edits any more: remove the file. {error}"
             ) from error

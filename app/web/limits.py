@@ -7,6 +7,10 @@ from app.web.errors import Problem
 
 MEGABYTE = 1024 * 1024
 
+# Nobody writes more than this by hand: recipes, plans, edits and names. JSON becomes up to thirty
+# times as much memory.
+MOST_WORDS = MEGABYTE
+
 # A refused body is read to its end, up to so many times the limit.
 PATIENCE = 4
 
@@ -16,35 +20,41 @@ class _TooLarge(Exception):
 
 
 class BodyLimit:
-    """Answers 413 to a body of more than ``limit`` bytes, whatever the path.
+    """Answers 413 to a body of more than ``limit`` bytes, or of more than ``MOST_WORDS`` where the
+    path takes neither pictures nor data sets: ``large`` are those that do.
 
     Such a body is read and dropped before the answer, since a client that is still sending would
     see a broken connection instead of it.
     """
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, large: tuple[str, ...]) -> None:
         self._app = app
         self._limit = limit
+        self._large = large
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, its body counted, or refuse it."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
-        if _declared_size(headers) > self._limit:
+        limit = self._limit_of(scope["path"])
+        if _declared_size(headers) > limit:
             # Who asks first is told before anything is sent.
             asks = headers.get("expect", "").lower() == "100-continue"
-            return await self._refuse(scope, receive, send, wait=not asks)
-        return await self._pass_on(scope, receive, send)
+            return await self._refuse(scope, receive, send, limit, wait=not asks)
+        return await self._pass_on(scope, receive, send, limit)
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _limit_of(self, path: str) -> int:
+        return self._limit if path in self._large else min(self._limit, MOST_WORDS)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
         taken, answering = 0, False
 
         async def count() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self._limit:
+            if taken > limit:
                 raise _TooLarge
             return message
 
@@ -58,14 +68,15 @@ class BodyLimit:
         except _TooLarge:
             if answering:
                 raise
-            await self._refuse(scope, receive, send, wait=True)
+            await self._refuse(scope, receive, send, limit, wait=True)
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send, wait: bool) -> None:
+    async def _refuse(
+        self, scope: Scope, receive: Receive, send: Send, limit: int, wait: bool
+    ) -> None:
         ended = await self._drop(receive) if wait else False
-        size = f"{self._limit / MEGABYTE:.3g} MB"
-        detail = (
-            f"The request is larger than {size}, the most that is read. Send a smaller picture."
-        )
+        size = f"{limit / MEGABYTE:.3g} MB"
+        smaller = "Send a smaller picture." if limit == self._limit else "Send less."
+        detail = f"The request is larger than {size}, the most that is read here. {smaller}"
         headers = None if ended else {"Connection": "close"}
         await Problem(413, detail, headers=headers)(scope, receive, send)
 

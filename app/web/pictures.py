@@ -19,6 +19,10 @@ from app.services.predictor import Source
 
 GREY = "application/octet-stream"
 
+# Each value of JSON may take 64 bytes, so these take 256 MB at most. As a file a picture of so many
+# pixels is a fraction of it.
+MOST_VALUES = 2**22
+
 _FORMS = (
     'Send a picture as the field "image" of multipart/form-data, as the body itself (image/png '
     'and the like), or as JSON: {"image": base64 or data URL}, {"pixels": rows of 0..255} or '
@@ -89,6 +93,13 @@ def _from_json(body: bytes, max_pixels: int) -> list[Source]:
 
 
 def _parse(body: bytes) -> object:
+    # A value is followed by a comma or ends a list or an object that has begun somewhere.
+    if sum(body.count(sign) for sign in (b",", b"[", b"{")) > MOST_VALUES:
+        raise HTTPException(
+            413,
+            f"The JSON has more than {MOST_VALUES:,} values. Send so large a picture as a file, or "
+            f"as raw grey bytes ({GREY}).",
+        )
     try:
         return json.loads(body)
     except RecursionError:
