@@ -128,7 +128,7 @@ def _unzip(source: Path | IO[bytes]) -> zipfile.ZipFile:
         _check_directory(source)
     try:
         return zipfile.ZipFile(source)
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # Damaged lists of files raise nearly anything.
         raise BadImport(
             f"This is not a zip file that can be read ({error}). Take a zip without a password."
         ) from error
@@ -173,6 +173,8 @@ def _in_zip(archive: zipfile.ZipFile) -> Iterator[_File]:
             raise BadImport(f"{name} is a link. Pack the picture itself.")
         if "\\" in name or ".." in PurePosixPath(name).parts or name.startswith("/"):
             raise BadImport(f"The path {name!r} leads out of the zip. Pack it anew.")
+        if not name:
+            raise BadImport("The zip has a file without a name. Pack it anew.")
         if info.is_dir() or _JUNK.search(name):
             continue
         # No more is unpacked than the header says.
