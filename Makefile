@@ -6,6 +6,8 @@ PORT ?= 8000
 PYTHON ?= python3
 # The build of torch: empty for the one that pip finds, or cpu, cu130, rocm7.2, xpu, auto ...
 TORCH_BACKEND ?=
+# How long each reader of files is fuzzed.
+SECONDS = 60
 # More words for pytest: make test ARGS="-k pad -x"
 ARGS ?=
 
@@ -52,6 +54,19 @@ test: browser test-js test-python ## Run every test (ARGS= for pytest)
 test-faults: .venv/.dev vendor ## Break what it runs on, and see what is lost (ARGS= for pytest)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults $(ARGS)
 
+.PHONY: audit
+audit: .venv/.dev vendor .audit/.installed ## Look the packages up among known vulnerabilities
+	@$(BIN)/python -m tests.auditing .audit/bin/pip-audit
+
+.PHONY: fuzz
+fuzz: .venv/.dev .fuzz/.installed ## Look for files that break a reader (SECONDS=60 for each reader)
+	@for target in $(notdir $(wildcard tests/fuzz/corpus/*)); do \
+		mkdir -p .fuzz/found/$$target && echo "$$target:" && \
+		PYTHONPATH=.:.fuzz $(BIN)/python -m tests.fuzz.fuzzing $$target -max_total_time=$(SECONDS) \
+			-verbosity=0 -print_final_stats=1 -artifact_prefix=.fuzz/ \
+			.fuzz/found/$$target tests/fuzz/corpus/$$target || exit; \
+	done
+
 .PHONY: check
 check: lint test ## Check everything: format, lint, types, import layers, tests
 
@@ -82,7 +97,7 @@ screenshot: .venv/.dev vendor browser ## Draw the README's picture again
 
 .PHONY: clean
 clean: ## Remove all that was installed (what the server keeps, in data/, stays)
-	rm -rf .venv .peers node_modules static/vendor build *.egg-info
+	rm -rf .venv .peers .audit .fuzz node_modules static/vendor build *.egg-info
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # The steps of the set-up, for the commands above and for the Dockerfile.
@@ -120,6 +135,16 @@ $(PACKAGE): .venv/.python pyproject.toml
 	$(PYTHON) -m venv .peers/$*
 	$(INSTALL) $* $(PEERS_NEED)
 	$(INSTALL) --no-deps '$(PEERS_PILLOW)'
+	@touch $@
+
+# In environments of their own, as nothing else needs what they bring along.
+.audit/.installed: .venv/.python
+	$(PYTHON) -m venv .audit
+	.audit/bin/python -m pip --disable-pip-version-check install pip-audit
+	@touch $@
+
+.fuzz/.installed: .venv/.python
+	$(PIP) install --target .fuzz 'atheris>=3.0'
 	@touch $@
 
 # The wheel's own npm script points beside its target; npm-cli.js is what it means.

@@ -41,6 +41,7 @@ from app.web import (
     pages,
     run_pages,
     runs,
+    sign_in,
     sweep_pages,
     sweeps,
     units,
@@ -51,7 +52,9 @@ from app.web.assets import ROOT, STATIC, LastingFiles
 from app.web.budget import Budget
 from app.web.documenting import DESCRIPTION, problems
 from app.web.ending import Ending
+from app.web.entrance import Entrance
 from app.web.examples import example_picture
+from app.web.gate import Gate
 from app.web.guard import Guard
 from app.web.limits import BodyLimit
 from app.web.methods import Head
@@ -61,6 +64,8 @@ from app.web.timing import TotalTime
 UNCOMPRESSED = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "application/octet-stream")
 # The folders of the data folder that files are written to.
 KEPT_IN = ("models", "images", "edits", "datasets")
+# What takes pictures or data sets, and so large bodies.
+UPLOADS = tuple(f"/api/v1/{name}" for name in ("predict", "trace", "images", "datasets"))
 
 
 class State(TypedDict):
@@ -78,6 +83,7 @@ class State(TypedDict):
     trainer: Trainer
     sweeps: SweepStore
     sweeper: Sweeper
+    entrance: Entrance | None
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -98,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     # Tried before anything is served, so that a file that can't be used is said in a sentence.
     RunStore(settings.data_dir / "runs.sqlite").close()
     ending = Ending()
+    entrance = Entrance(settings.token.get_secret_value()) if settings.token else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
@@ -135,6 +142,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             trainer=trainer,
             sweeps=swept,
             sweeper=Sweeper(swept, trainer, settings.dataset_folders),
+            entrance=entrance,
         )
         await ending.begin()
         engine.close()
@@ -157,7 +165,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     budget = Budget(settings.max_held_bytes)
     app.add_middleware(
-        BodyLimit, limit=settings.max_body_bytes, patience=settings.patience, budget=budget
+        BodyLimit,
+        limit=settings.max_body_bytes,
+        large=UPLOADS,
+        patience=settings.patience,
+        budget=budget,
     )
     app.add_middleware(LargeAnswers, budget=budget)
     app.add_middleware(Admission, crowd=_crowd(settings), ending=ending)
@@ -177,13 +189,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         pages.router,
         run_pages.router,
         sweep_pages.router,
+        sign_in.router,
     ):
         app.include_router(router)
     app.mount(ROOT, LastingFiles(directory=STATIC), name="static")
     errors.install(app)
     app.state.ending = ending
     # Around everything: what add_middleware adds is inside of that which answers faults.
-    app.middleware_stack = Guard(app.build_middleware_stack(), settings.hosts)
+    stack = app.build_middleware_stack()
+    app.middleware_stack = Guard(Gate(stack, entrance) if entrance else stack, settings.hosts)
     return app
 
 

@@ -3,7 +3,16 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, PositiveFloat, PositiveInt, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from app.core.dataset_files import DatasetFolders
@@ -17,6 +26,19 @@ def _split(names: object) -> object:
     if not isinstance(names, str):
         return names
     return [name for part in names.lower().split(",") if (name := part.strip())]
+
+
+SHORTEST_TOKEN = 16
+
+
+def _hard_to_guess(token: SecretStr) -> SecretStr:
+    text = token.get_secret_value()
+    if len(text) < SHORTEST_TOKEN or not all("!" <= letter <= "~" for letter in text):
+        raise ValueError(
+            f"must be {SHORTEST_TOKEN} characters or more, each a letter, a digit or a sign of "
+            "ASCII, none a space; `openssl rand -hex 16` makes one"
+        )
+    return token
 
 
 HostName = Annotated[str, StringConstraints(pattern=r"^(\*|[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?)$")]
@@ -44,6 +66,7 @@ class Settings(BaseSettings):
     snapshot_bytes: PositiveInt = 256 * 1024 * 1024
     engine: Literal["local", "ray"] = "local"
     ray_address: str = "auto"
+    token: Annotated[SecretStr, AfterValidator(_hard_to_guess)] | None = None
 
     @property
     def dataset_folders(self) -> DatasetFolders:
@@ -57,8 +80,12 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = [
-            f"{PREFIX}{str(fault['loc'][0]).upper()} is {fault['input']!r}: {fault['msg']}."
-            for fault in error.errors()
-        ]
-        raise InvalidSettings(" ".join(faults)) from error
+        faults = [_in_words(fault) for fault in error.errors()]
+        # Without its cause, which has the values in it.
+        raise InvalidSettings(" ".join(faults)) from None
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    field = str(fault["loc"][0])
+    given = "" if field == "token" else f" is {fault['input']!r}"
+    return f"{PREFIX}{field.upper()}{given}: {fault['msg']}."

@@ -135,6 +135,11 @@ def blank_card(network: str) -> ModelCard:
     return replace(_networks[network][1], parameters=sum(p.numel() for p in parameters))
 
 
+def input_shape_of(network: str) -> tuple[int, int, int]:
+    """Channels, height and width of what a network takes. Raises KeyError for an unknown one."""
+    return _networks[network][1].input_shape
+
+
 def list_networks() -> list[str]:
     """The names of all networks, in order of registration."""
     return list(_networks)

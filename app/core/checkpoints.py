@@ -1,6 +1,6 @@
 """Models on disk: weights as safetensors and cards as JSON, each whole or not there at all."""
 
-import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from app.core.errors import StorageUnavailable, UnreadableWeights
 from app.core.whole_files import write_together
-from models.registry import ModelCard, create_network
+from models.registry import (
+    ModelCard,
+    create_hollow_network,
+    create_network,
+    input_shape_of,
+    list_networks,
+)
+
+MOST_CARD_BYTES = MOST_HEADER_BYTES = 1024 * 1024
 
 
 def encode_weights(weights: Mapping[str, Tensor]) -> bytes:
@@ -56,7 +64,13 @@ def load_network(card: ModelCard, folder: Path) -> nn.Module:
     """
     if card.weights is None:
         raise UnreadableWeights(f"{card.name} is untrained: its card names no weights.")
-    return network_of(card, _read(folder / Path(card.weights).name))
+    try:
+        hollow = create_hollow_network(card.network)
+    except KeyError as error:
+        raise UnreadableWeights(f"There is no network called {error} for {card.name}.") from error
+    # No weight takes more than 8 bytes, and their names take less than this.
+    most = sum(8 * tensor.numel() for tensor in hollow.state_dict().values()) + MOST_HEADER_BYTES
+    return network_of(card, _read(folder / Path(card.weights).name, most))
 
 
 def network_of(card: ModelCard, content: bytes) -> nn.Module:
@@ -83,13 +97,35 @@ def network_of(card: ModelCard, content: bytes) -> nn.Module:
 def read_card(path: Path) -> ModelCard:
     """The card at ``path``. Raises UnreadableWeights."""
     try:
-        return ModelCard.from_json(_read(path).decode())
-    except (json.JSONDecodeError, UnicodeDecodeError, TypeError, KeyError, AttributeError) as error:
+        card = ModelCard.from_json(_read(path, MOST_CARD_BYTES).decode())
+        _check_shapes(card)
+    except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise UnreadableWeights(f"{path} is not a model card: {error}") from error
+    return card
 
 
-def _read(path: Path) -> bytes:
+def _check_shapes(card: ModelCard) -> None:
+    """Raise ValueError where memory would be taken for an input that isn't the network's."""
+    if card.network not in list_networks():
+        raise ValueError(f"there is no network called {str(card.network)[:60]!r}")
+    shape = input_shape_of(card.network)
+    if card.input_shape != shape:
+        said = str(card.input_shape)[:60]
+        raise ValueError(f"the network {card.network} takes inputs of {shape}, not of {said}")
+    for numbers in (card.preprocessing.mean, card.preprocessing.std):
+        if len(numbers) not in (1, shape[0]) or not all(
+            isinstance(number, (int, float)) and math.isfinite(number) for number in numbers
+        ):
+            raise ValueError("its preprocessing has not a mean and a deviation for each channel")
+
+
+def _read(path: Path, most: int) -> bytes:
+    """The content of a file. Raises UnreadableWeights, too where it has more than so many bytes."""
     try:
+        if (size := path.stat().st_size) > most:
+            raise UnreadableWeights(
+                f"{path} has {size:,} bytes, more than the {most:,} that it can have."
+            )
         return path.read_bytes()
     except OSError as error:
         raise UnreadableWeights(f"{path} can't be read: {error.strerror}.") from error

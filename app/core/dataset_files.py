@@ -104,16 +104,18 @@ def read_dataset(path: Path) -> Dataset:
     try:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
-            shapes = {part: file.get_slice(f"{part}.images").get_shape() for part in PARTS}
+            shapes = {part: _shape_of(file, part) for part in PARTS}
+            if shapes["train"][1:] != shapes["test"][1:]:
+                raise ValueError("its parts have pictures of different sizes")
             return Dataset(
                 name=path.name.removesuffix(ENDING),
                 title=metadata["title"],
                 classes=tuple(json.loads(metadata["classes"])),
-                input_shape=tuple(shapes["train"][1:]),
+                input_shape=shapes["train"][1:],
                 train_images=shapes["train"][0],
                 test_images=shapes["test"][0],
             )
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
 
 
@@ -121,13 +123,28 @@ def read_split(path: Path, part: Part) -> Split:
     """One part of the file at ``path``, mapped into memory. Raises DatasetUnavailable."""
     try:
         with safe_open(path, "pt") as file:
+            _shape_of(file, part)
             classes = len(json.loads(file.metadata()["classes"]))
             split = Split(file.get_tensor(f"{part}.images"), file.get_tensor(f"{part}.labels"))
-        if ((split.labels < 0) | (split.labels >= classes)).any():
-            raise ValueError("it has labels that are no class's")
-        return split
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            if not ((split.labels >= 0) & (split.labels < classes)).all():
+                raise ValueError(f"it has labels of more than its {classes} classes")
+            return split
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
+
+
+def _shape_of(file: safe_open, part: Part) -> tuple[int, int, int, int]:
+    """Of a part's images, without reading them. Raises ValueError where they are no images, or
+    their labels no labels."""
+    images = file.get_slice(f"{part}.images")  # type: ignore[no-untyped-call]
+    labels = file.get_slice(f"{part}.labels")  # type: ignore[no-untyped-call]
+    count, *shape = images.get_shape()
+    if (images.get_dtype(), labels.get_dtype()) != ("U8", "I64"):
+        raise ValueError(f"its {part} images are no bytes, or its labels no whole numbers")
+    if len(shape) != 3 or 0 in shape or labels.get_shape() != [count]:
+        raise ValueError(f"its {part} images and labels are not of shapes that belong together")
+    channels, height, width = shape
+    return count, channels, height, width
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetUnavailable:

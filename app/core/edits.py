@@ -14,6 +14,8 @@ from app.core.errors import ConvScopeError
 # Larger numbers say nothing more, and some layers on nothing would be left of float32's range.
 LARGEST = 10_000
 MOST_EDITS = 100
+# Of unknown keys so many are named, by so many letters.
+MOST_FAULTS, MOST_LETTERS = 20, 60
 
 
 class BadEdit(ConvScopeError):
@@ -180,10 +182,11 @@ _RULES: dict[str, tuple[Callable[[object], bool], str]] = {
 
 def _faults(values: dict[str, Any], kind: type[Edit]) -> dict[str, str]:
     known = list(kind.__dataclass_fields__)
+    unknown = [key for key in values if key not in known][:MOST_FAULTS]
     faults = {
-        key: f"Such an edit has no key {_shown(key)}. Its keys are {', '.join(known)}."
-        for key in values
-        if key not in known
+        key[:MOST_LETTERS]: f"Such an edit has no key {_shown(key)}. Its keys are "
+        f"{', '.join(known)}."
+        for key in unknown
     }
     faults |= {
         key: f"The edit lacks the key {key}." for key in ("layer", "channel") if key not in values

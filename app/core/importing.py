@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
+from math import prod
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -24,9 +25,11 @@ from app.core.dataset_files import PARTS, Dataset, DatasetFolders, Split, save_d
 from app.core.datasets import BUNDLED, title_of
 from app.core.errors import ConvScopeError
 from app.core.images import Pixels, read_picture
+from app.core.memory import device_memory
 from app.core.sniffing import FORMATS
 
 MOST_PICTURES = 1_000_000
+MOST_UPLOADED = 200_000
 MOST_PICTURE_BYTES = 50 * 1024 * 1024
 MOST_BYTES = 8 * 1024**3
 MOST_PIXELS = 50_000_000
@@ -39,6 +42,9 @@ LARGEST_SIDE = 512
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _JUNK = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)")
 _SHOWN = 3
+# What each file's line begins with in a zip's list (PKWARE, APPNOTE.TXT, 4.3.12).
+_LISTED = b"PK\x01\x02"
+_PIECE = 1024 * 1024
 
 Progress = Callable[[int, int], None]
 
@@ -86,22 +92,21 @@ def import_dataset(
         raise BadImport(f"The size is a number of 4 to {LARGEST_SIDE} pixels, not {side}.")
     with _open(source) as entries:
         classes = _classes_of(entries)
-        channels, height, width = _shape_of(entries, side)
-        _check_budget(len(entries), channels * height * width)
+        shape = _shape_of(entries, side)
+        _check_budget(len(entries), prod(shape))
         done = 0
 
         def read(entry: Entry) -> Pixels:
             nonlocal done
-            pixels = _decode(entry, channels, height, width)
+            pixels = _decode(entry, *shape)
             done += 1
             progress(done, len(entries))
             return pixels
 
         train, test = (
-            _split([entry for entry in entries if entry.part == part], classes, read)
+            _split([entry for entry in entries if entry.part == part], classes, shape, read)
             for part in PARTS
         )
-    shape = (channels, height, width)
     dataset = Dataset(name, title_of(name), classes, shape, len(train), len(test))
     save_dataset(folders.kept, dataset, train, test)
     return dataset
@@ -119,12 +124,28 @@ def _open(source: Path | IO[bytes]) -> Iterator[list[Entry]]:
 
 
 def _unzip(source: Path | IO[bytes]) -> zipfile.ZipFile:
+    if not isinstance(source, Path):
+        _check_directory(source)
     try:
         return zipfile.ZipFile(source)
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # Damaged lists of files raise nearly anything.
         raise BadImport(
             f"This is not a zip file that can be read ({error}). Take a zip without a password."
         ) from error
+
+
+def _check_directory(file: IO[bytes]) -> None:
+    """Refuse a zip that lists so many files that its list alone would fill the memory."""
+    listed, before = 0, b""
+    while piece := file.read(_PIECE):
+        listed += (before + piece).count(_LISTED)
+        before = piece[1 - len(_LISTED) :]
+    file.seek(0)
+    if listed > MOST_UPLOADED:
+        raise BadImport(
+            f"The zip lists more than {MOST_UPLOADED:,} files. Import it with `convscope data "
+            "import`, or take fewer."
+        )
 
 
 @dataclass(frozen=True)
@@ -152,6 +173,8 @@ def _in_zip(archive: zipfile.ZipFile) -> Iterator[_File]:
             raise BadImport(f"{name} is a link. Pack the picture itself.")
         if "\\" in name or ".." in PurePosixPath(name).parts or name.startswith("/"):
             raise BadImport(f"The path {name!r} leads out of the zip. Pack it anew.")
+        if not name:
+            raise BadImport("The zip has a file without a name. Pack it anew.")
         if info.is_dir() or _JUNK.search(name):
             continue
         # No more is unpacked than the header says.
@@ -229,10 +252,12 @@ def _shape_of(entries: Sequence[Entry], side: int | None) -> tuple[int, int, int
 
 
 def _check_budget(count: int, size: int) -> None:
-    if count * size > MOST_TENSOR_BYTES:
+    # All are in memory until they are written, and some of them twice while that is done.
+    most = min(MOST_TENSOR_BYTES, device_memory("cpu") // 4)
+    if count * size > most:
         raise BadImport(
             f"{count:,} pictures of {size:,} numbers are {count * size / 1e9:.1f} GB, more than "
-            f"{MOST_TENSOR_BYTES / 1e9:.1f}. Ask for smaller ones, or take fewer."
+            f"{most / 1e9:.1f}. Ask for smaller ones, or take fewer."
         )
 
 
@@ -252,10 +277,15 @@ def _decode(entry: Entry, channels: int, height: int, width: int) -> Pixels:
 
 
 def _split(
-    entries: Sequence[Entry], classes: tuple[str, ...], read: Callable[[Entry], Pixels]
+    entries: Sequence[Entry],
+    classes: tuple[str, ...],
+    shape: tuple[int, int, int],
+    read: Callable[[Entry], Pixels],
 ) -> Split:
     number = {label: index for index, label in enumerate(classes)}
-    images = np.stack([read(entry) for entry in entries])
+    images = np.empty((len(entries), *shape), np.uint8)
+    for place, entry in enumerate(entries):
+        images[place] = read(entry)
     labels = torch.tensor([number[entry.label] for entry in entries])
     return Split(torch.from_numpy(images), labels)
 

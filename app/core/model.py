@@ -18,6 +18,11 @@ from app.core.unit_fields import UnitField, effective_field, unit_field
 from app.core.units import Index, Unit
 from models.registry import ModelCard
 
+FLOAT_BYTES = 4
+# What a layer of a batch reads and writes at most: more pictures go through in parts. So many of
+# the largest networks' would be gigabytes, and are no quicker together.
+BATCH_BYTES = 256 * 1024 * 1024
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -88,6 +93,12 @@ class Model:
         """Each layer's biases on the CPU, by layer name, where it has any."""
         return weights_of(self.network, self.layers, "bias")
 
+    @cached_property
+    def _most_at_once(self) -> int:
+        """How many pictures fit into ``BATCH_BYTES`` where a layer reads and writes most."""
+        sizes = [prod(layer.input_shape) + prod(layer.output_shape) for layer in self.layers]
+        return max(1, BATCH_BYTES // (FLOAT_BYTES * max(sizes)))
+
     def layer(self, name: str) -> Layer:
         """The layer of that name. Raises UnknownLayer, which says which there are."""
         for layer in self.layers:
@@ -103,8 +114,9 @@ class Model:
             return deepcopy(self.network, {id(tensor): tensor for tensor in tensors})
 
     def predict(self, inputs: Tensor) -> list[Prediction]:
-        """Predict prepared pictures (batch, channels, height, width) in one forward pass."""
-        logits = self._forward(inputs) if self._faster is None else self._faster(inputs)
+        """Predict prepared pictures (batch, channels, height, width) at once."""
+        forward = self._faster or self._forward
+        logits = torch.cat([forward(part) for part in torch.split(inputs, self._most_at_once)])
         probabilities = logits.softmax(dim=-1)
         return [
             Prediction(self.card.classes, *pair) for pair in zip(logits, probabilities, strict=True)

@@ -17,6 +17,9 @@ from models.registry import list_networks
 Schedule = Callable[[float], float]
 # More than any machine has: whoever asks for that means something else.
 MOST_CPUS, MOST_GPUS = 1024, 64
+MOST_AUGMENTATIONS = 20
+# Of unknown keys so many are named, by so many letters.
+MOST_FAULTS, MOST_LETTERS = 20, 60
 
 
 class BadRecipe(ConvScopeError):
@@ -86,8 +89,11 @@ class Recipe:
         """The opposite of ``to_dict``. Raises BadRecipe for unknown or missing keys."""
         known = [field.name for field in fields(cls)]
         keys = ", ".join(known)
-        unknown = [key for key in values if key not in known]
-        faults = {key: f"A recipe has no key {key!r}. Its keys are {keys}." for key in unknown}
+        unknown = [key for key in values if key not in known][:MOST_FAULTS]
+        faults = {
+            key[:MOST_LETTERS]: f"A recipe has no key {_shown(key)}. Its keys are {keys}."
+            for key in unknown
+        }
         missing = [key for key in known[:2] if key not in values]
         faults |= {key: f"The recipe lacks the key {key!r}." for key in missing}
         if faults:
@@ -169,6 +175,10 @@ def _as_entries(augmentation: object) -> tuple[dict[str, Any], ...]:
     """Entries as dictionaries; a name alone is an entry without parameters."""
     if not isinstance(augmentation, (list, tuple)):
         raise BadRecipe(f"augmentation is a list, not {_shown(augmentation)}.")
+    if len(augmentation) > MOST_AUGMENTATIONS:
+        raise BadRecipe(
+            f"augmentation lists {len(augmentation)} entries, and {MOST_AUGMENTATIONS} at most go."
+        )
     entries = [{"name": entry} if isinstance(entry, str) else entry for entry in augmentation]
     for entry in entries:
         if not isinstance(entry, dict):

@@ -184,7 +184,7 @@ class EditedModels:
             if name.partition("~")[2] != _hash(content):
                 raise ValueError("These are not the edits that were kept.")
             return read_edits(json.loads(content))
-        except (OSError, ValueError, BadEdit) as error:
+        except (OSError, ValueError, RecursionError, BadEdit) as error:
             raise UnreadableWeights(
                 f"{path} doesn't hold edits any more: remove the file. {error}"
             ) from error

@@ -8,6 +8,7 @@ from fastapi.openapi.models import Example
 
 from app.core.augmenting import list_augmentations
 from app.core.previewing import preview
+from app.core.recipes import MOST_AUGMENTATIONS
 from app.web.dependencies import ImagesDep, PredictorDep, WantedModelDep
 from app.web.documenting import IMAGE, binary, problems
 from app.web.rendering import pictures_as_png
@@ -15,7 +16,6 @@ from app.web.rendering import pictures_as_png
 router = APIRouter(prefix="/api/v1/augmentations", tags=["augmentations"])
 
 COUNT = 9
-MOST_ENTRIES = 20
 
 ENTRIES: dict[str, Example] = {
     "two": {
@@ -68,16 +68,17 @@ def _entries(text: str) -> list[dict[str, Any]]:
         values = json.loads(text)
     except (ValueError, RecursionError):
         values = None
-    if not isinstance(values, list) or len(values) > MOST_ENTRIES:
+    if not isinstance(values, list) or len(values) > MOST_AUGMENTATIONS:
         raise HTTPException(
             422,
-            f"augmentation is a JSON list of up to {MOST_ENTRIES} names or objects, such as "
+            f"augmentation is a JSON list of up to {MOST_AUGMENTATIONS} names or objects, such as "
             '["blur"].',
         )
     entries = [{"name": one} if isinstance(one, str) else one for one in values]
     for entry in entries:
         if not isinstance(entry, dict):
             raise HTTPException(
-                422, f"An entry of augmentation is a name or an object, not {entry}."
+                422,
+                f"An entry of augmentation is a name or an object, not {str(entry)[:60]}.",
             )
     return entries

@@ -22,6 +22,7 @@ from app.services.sweeper import Sweeper
 from app.services.trainer import Trainer
 from app.settings import Settings
 from app.web.documenting import MODEL
+from app.web.entrance import Entrance
 from app.web.pictures import read_sources
 
 NAMES = "A model's name, `<run>@<epoch>` for a snapshot, or `<model>~<hash>` for an edited one"
@@ -82,6 +83,11 @@ async def get_evaluator(request: Request) -> Evaluator:
     return cast(Evaluator, request.state.evaluator)
 
 
+async def get_entrance(request: Request) -> Entrance | None:
+    """Who may come in, where a token says so."""
+    return cast(Entrance | None, request.state.entrance)
+
+
 SettingsDep = Annotated[Settings, Depends(get_settings)]
 LibraryDep = Annotated[ModelLibrary, Depends(get_library)]
 PredictorDep = Annotated[Predictor, Depends(get_predictor)]
@@ -93,6 +99,7 @@ SweepsDep = Annotated[SweepStore, Depends(get_sweeps)]
 EditedDep = Annotated[EditedModels, Depends(get_edited)]
 EvaluatorDep = Annotated[Evaluator, Depends(get_evaluator)]
 SweeperDep = Annotated[Sweeper, Depends(get_sweeper)]
+EntranceDep = Annotated[Entrance | None, Depends(get_entrance)]
 
 
 async def get_sources(

@@ -117,7 +117,7 @@ _MEANING: dict[int | str, str] = {
     413: "The body or the picture is too large.",
     415: "The content type can't be read.",
     422: "The request can't be used; the detail says what to correct.",
-    429: "So many runs wait already that no other is taken.",
+    429: "So many runs wait, or a data set is being imported, that no other is taken.",
     503: "A file of the server is damaged, or its folder can't be written; the detail says which.",
     507: "The server has no room for it.",
     "default": "Any other error.",

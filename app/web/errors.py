@@ -55,6 +55,10 @@ RETRY_AFTER: dict[type[errors.ConvScopeError], int] = {
 }
 
 
+# Of a sentence, in letters.
+LONGEST = 2000
+
+
 class Problem(JSONResponse):
     """A problem document; ``detail`` says what to do."""
 
@@ -68,15 +72,22 @@ class Problem(JSONResponse):
         faults: list[dict[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.title, self.detail = HTTPStatus(status).phrase, detail
-        content = {"type": kind, "title": self.title, "status": status, "detail": detail}
+        self.title, self.detail = HTTPStatus(status).phrase, _brief(detail)
+        content = {"type": kind, "title": self.title, "status": status, "detail": self.detail}
         super().__init__(content | ({"errors": faults} if faults else {}), status, headers)
+
+
+def _brief(text: str) -> str:
+    """A text without the end that nobody reads: it may repeat what was sent."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
 
 
 def _on_domain_error(request: Request, error: Exception) -> Problem:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     assert isinstance(error, errors.ConvScopeError)
-    faults = [{"field": field, "message": said} for field, said in error.faults.items()]
+    faults = [
+        {"field": _brief(field), "message": _brief(said)} for field, said in error.faults.items()
+    ]
     seconds = RETRY_AFTER.get(type(error))
     headers = {"Retry-After": str(seconds)} if seconds else None
     return Problem(status, str(error), f"urn:convscope:{type(error).__name__}", faults, headers)
@@ -85,7 +96,7 @@ def _on_domain_error(request: Request, error: Exception) -> Problem:
 def _on_invalid_request(request: Request, error: Exception) -> Problem:
     assert isinstance(error, RequestValidationError)
     faults = [
-        {"field": ".".join(str(part) for part in fault["loc"][1:]), "message": fault["msg"]}
+        {"field": _brief(".".join(map(str, fault["loc"][1:]))), "message": fault["msg"]}
         for fault in error.errors()
     ]
     said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
@@ -131,6 +142,10 @@ def install(app: FastAPI) -> None:
 
 def in_the_wanted_form(request: Request, problem: Problem) -> Response:
     """The problem document, or a page of the same words for who asked for a page."""
+    if "hx-request" in request.headers:
+        # The open page shows the words, and stays as it is.
+        problem.headers["HX-Reswap"] = "none"
+        return problem
     for_people = "text/html" in request.headers.get("accept", "")
     if not for_people or request.url.path.startswith("/api/"):
         return problem

@@ -11,6 +11,10 @@ from app.web.errors import Problem
 
 MEGABYTE = 1024 * 1024
 
+# Nobody writes more than this by hand: recipes, plans, edits and names. JSON becomes up to thirty
+# times as much memory.
+MOST_WORDS = MEGABYTE
+
 # A refused body is read to its end, up to so many times the limit.
 PATIENCE = 4
 # Bytes per second that a client must manage on the average, after a first grace.
@@ -26,16 +30,21 @@ class _Refused(Exception):
 
 
 class BodyLimit:
-    """Answers 413 to a body of more than ``limit`` bytes, 408 to one that comes more slowly than
-    ``SLOWEST`` after a grace of ``patience`` seconds, and 503 where ``budget`` has no room for it.
+    """Answers 413 to a body of more than ``limit`` bytes, or of more than ``MOST_WORDS`` where the
+    path takes neither pictures nor data sets: ``large`` are those that do. Answers 408 to one that
+    comes more slowly than ``SLOWEST`` after a grace of ``patience`` seconds, and 503 where
+    ``budget`` has no room for it.
 
     A refused body is read and dropped before the answer, since a client that is still sending would
     see a broken connection instead of it.
     """
 
-    def __init__(self, app: ASGIApp, limit: int, patience: float, budget: Budget) -> None:
+    def __init__(
+        self, app: ASGIApp, limit: int, large: tuple[str, ...], patience: float, budget: Budget
+    ) -> None:
         self._app = app
         self._limit = limit
+        self._large = large
         self._patience = patience
         self._budget = budget
 
@@ -44,18 +53,21 @@ class BodyLimit:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
-        size = _declared_size(headers)
-        if size > self._limit:
+        size, limit = _declared_size(headers), self._limit_of(scope["path"])
+        if size > limit:
             # Who asks first is told before anything is sent.
             asks = headers.get("expect", "").lower() == "100-continue"
             ended = False if asks else await drop(receive, self._most, self._patience)
-            return await self._too_large(ended)(scope, receive, send)
+            return await self._too_large(limit, ended)(scope, receive, send)
         if not size and "transfer-encoding" not in headers:
             return await self._app(scope, receive, send)
-        return await self._pass_on(scope, receive, send, headers)
+        body = _Body(limit, self._patience, self._budget, receive, _growth(headers))
+        return await self._pass_on(scope, receive, send, body)
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, headers: Headers) -> None:
-        body = _Body(self._limit, self._patience, self._budget, receive, _growth(headers))
+    def _limit_of(self, path: str) -> int:
+        return self._limit if path in self._large else min(self._limit, MOST_WORDS)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, body: "_Body") -> None:
         answering = False
 
         async def note(message: Message) -> None:
@@ -74,13 +86,13 @@ class BodyLimit:
         finally:
             body.give_back()
         if body.status and not answering:
-            await (await self._refusal(body.status, receive))(scope, receive, send)
+            await (await self._refusal(body, receive))(scope, receive, send)
 
-    async def _refusal(self, status: int, receive: Receive) -> Problem:
-        if status == 408:
+    async def _refusal(self, body: "_Body", receive: Receive) -> Problem:
+        if body.status == 408:
             return self._too_slow()
         ended = await drop(receive, self._most, self._patience)
-        problem = no_room() if status == 503 else self._too_large(ended)
+        problem = no_room() if body.status == 503 else self._too_large(body.limit, ended)
         if not ended:
             problem.headers.update(_CLOSE)
         return problem
@@ -89,11 +101,10 @@ class BodyLimit:
     def _most(self) -> int:
         return PATIENCE * self._limit
 
-    def _too_large(self, ended: bool) -> Problem:
-        size = f"{self._limit / MEGABYTE:.3g} MB"
-        detail = (
-            f"The request is larger than {size}, the most that is read. Send a smaller picture."
-        )
+    def _too_large(self, limit: int, ended: bool) -> Problem:
+        size = f"{limit / MEGABYTE:.3g} MB"
+        smaller = "Send a smaller picture." if limit == self._limit else "Send less."
+        detail = f"The request is larger than {size}, the most that is read here. {smaller}"
         return Problem(413, detail, headers=None if ended else _CLOSE)
 
     def _too_slow(self) -> Problem:
@@ -106,13 +117,14 @@ class BodyLimit:
 
 
 class _Body:
-    """A body as it arrives; ``status`` is that of its refusal, once it is refused."""
+    """A body of up to ``limit`` bytes, as it arrives; ``status`` is that of its refusal, once it is
+    refused."""
 
     def __init__(
         self, limit: int, patience: float, budget: Budget, receive: Receive, growth: int
     ) -> None:
         self.status = 0
-        self._limit = limit
+        self.limit = limit
         self._patience = patience
         self._budget = budget
         self._receive = receive
@@ -134,7 +146,7 @@ class _Body:
         size = len(message.get("body", b""))
         self._taken += size
         self._ended = not message.get("more_body", False)
-        if self._taken > self._limit:
+        if self._taken > self.limit:
             raise self._refused(413)
         self._hold(size * self._growth)
         return message

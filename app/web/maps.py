@@ -15,7 +15,7 @@ from app.core.picking import check_channel
 from app.services.predictor import Traced
 from app.web.dependencies import ImagesDep, NamedModelDep, PredictorDep
 from app.web.documenting import IMAGE, LAYER, binary, problems
-from app.web.rendering import as_npy, as_png
+from app.web.rendering import as_npy, as_png, png_pixels
 
 router = APIRouter(prefix="/api/v1/models/{model}/layers/{layer}", tags=["layers"])
 
@@ -164,7 +164,7 @@ def _chosen(values: NDArray[Any], layer: Layer, channel: int | None) -> Values:
 
 
 def _png(values: Values, signed: bool, theme: Theme, zoom: int) -> Response:
-    if values.size * zoom**2 > MOST:
+    if png_pixels(values.shape, zoom) > MOST:
         raise HTTPException(
             422, "The picture would be too large. Ask for one channel, a smaller zoom, or .npy."
         )

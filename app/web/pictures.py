@@ -25,6 +25,9 @@ GREY = "application/octet-stream"
 # 280 × 280.
 _LITTLE_BYTES = 2**17
 _LITTLE_PIXELS = 300 * 300
+# Each value of JSON may take 64 bytes, so these take 256 MB at most. As a file a picture of so many
+# pixels is a fraction of it.
+MOST_VALUES = 2**22
 
 _FORMS = (
     'Send a picture as the field "image" of multipart/form-data, as the body itself (image/png '
@@ -109,6 +112,13 @@ def _from_json(body: bytes, max_pixels: int) -> list[Source]:
 
 
 def _parse(body: bytes) -> object:
+    # A value is followed by a comma or ends a list or an object that has begun somewhere.
+    if sum(body.count(sign) for sign in (b",", b"[", b"{")) > MOST_VALUES:
+        raise HTTPException(
+            413,
+            f"The JSON has more than {MOST_VALUES:,} values. Send so large a picture as a file, or "
+            f"as raw grey bytes ({GREY}).",
+        )
     try:
         return json.loads(body)
     except RecursionError:

@@ -1,6 +1,7 @@
 """Numbers as pictures and files, for programs and for pages without script."""
 
 import io
+from math import ceil, prod, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,15 @@ def as_npy(values: Values) -> bytes:
     file = io.BytesIO()
     np.save(file, values, allow_pickle=False)
     return file.getvalue()
+
+
+def png_pixels(shape: tuple[int, ...], zoom: int) -> int:
+    """How many pixels ``as_png`` makes of values of a shape, gaps and empty places included."""
+    if len(shape) < 3:
+        return prod(shape) * zoom**2
+    *maps, height, width = shape
+    rows, columns = maps if len(maps) == 2 else _square(maps[0])
+    return rows * (height + GAP) * columns * (width + GAP) * zoom**2
 
 
 def as_png(values: Values, signed: bool, theme: Theme = "light", zoom: int = 1) -> bytes:
@@ -66,8 +76,13 @@ def _grid(indices: NDArray[np.uint8], background: int) -> NDArray[np.uint8]:
 
 
 def _near_square(maps: NDArray[np.uint8], background: int) -> NDArray[np.uint8]:
-    columns = int(np.ceil(np.sqrt(len(maps))))
-    rows = -(-len(maps) // columns)
+    rows, columns = _square(len(maps))
     missing = ((0, rows * columns - len(maps)), (0, 0), (0, 0))
     full = np.pad(maps, missing, constant_values=background)
     return full.reshape(rows, columns, *maps.shape[1:])
+
+
+def _square(count: int) -> tuple[int, int]:
+    """The rows and columns of a near-square grid."""
+    columns = ceil(sqrt(count))
+    return -(-count // columns), columns

@@ -357,6 +357,10 @@ pad.addEventListener("draw", (event) => {
   drawn(done, changed);
 });
 document.addEventListener("htmx:after:swap", () => void arrived());
+document.addEventListener("htmx:response:error", (event) => {
+  say(JSON.parse(/** @type {CustomEvent} */ (event).detail.ctx.text).detail);
+  picker.value = view.model;
+});
 document.addEventListener("themechange", () => {
   pad.paint();
   shown?.repaint(view);

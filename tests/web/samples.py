@@ -26,9 +26,9 @@ def exact_pixels(seed: int = 0) -> Pixels:
     return np.random.default_rng(seed).integers(0, 256, (28, 28), dtype=np.uint8)
 
 
-def encode(picture: Image.Image, form: str = "PNG") -> bytes:
+def encode(picture: Image.Image, form: str = "PNG", **options: object) -> bytes:
     file = io.BytesIO()
-    picture.save(file, form)
+    picture.save(file, form, **options)
     return file.getvalue()
 
 

@@ -48,8 +48,9 @@ def test_a_large_body_without_a_length(api: httpx.Client, refused: Refused, kind
 
 @pytest.mark.parametrize("path", ["/healthz", "/api/v1/models", "/nowhere", "/"])
 def test_a_large_body_where_none_is_read(api: httpx.Client, refused: Refused, path: str) -> None:
-    assert SAID in refused(api.post(path, content=bytes(LARGE)), 413)
-    assert SAID in refused(api.request("GET", path, content=bytes(LARGE)), 413)
+    said = "larger than 1 MB"
+    assert said in refused(api.post(path, content=bytes(LARGE)), 413)
+    assert said in refused(api.request("GET", path, content=bytes(LARGE)), 413)
     assert api.post(path, content=pieces(LARGE)).status_code in (404, 405)
 
 
