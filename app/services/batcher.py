@@ -47,8 +47,7 @@ class Batcher:
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
         self._queue: deque[_Waiting] = deque()
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._busy = False
 
     async def predict(self, model: Model, inputs: Tensor) -> Answer:
         """Predict prepared pictures (batch, channels, height, width) with whatever else waits.
@@ -58,20 +57,16 @@ class Batcher:
         loop = asyncio.get_running_loop()
         waiting = _Waiting(model, inputs, loop.create_future())
         self._queue.append(waiting)
-        if self._idle.is_set():
-            self._idle.clear()
+        if not self._busy:
+            self._busy = True
             loop.call_soon(self._go_on)  # Who asks in the same turn of the loop comes along.
         return await waiting.answer
-
-    async def drain(self) -> None:
-        """Wait until all that was asked is answered."""
-        await self._idle.wait()
 
     def _go_on(self) -> None:
         """Give the network what waits. Comes back when that is done, until nothing waits."""
         batch = self._take()
         if not batch:
-            self._idle.set()
+            self._busy = False
             return
         loop = asyncio.get_running_loop()
         if _work(batch) <= LITTLE_WORK:

@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -75,14 +76,18 @@ class Predictor:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predictor")
         self._batcher = Batcher(self._pool)
+        self._predicting = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def predict(self, model: Model, sources: Sequence[Source]) -> Predicted:
         """Predict each picture. Raises what decoding and preparing raise."""
         started = perf_counter()
         stack = partial(_stack, model, sources)
         little = len(sources) == 1 and sources[0].little
-        inputs, preparing = stack() if little else await self.run(stack)
-        answer = await self._batcher.predict(model, inputs)
+        with self._counted():
+            inputs, preparing = stack() if little else await self.run(stack)
+            answer = await self._batcher.predict(model, inputs)
         elapsed = perf_counter() - started
         return Predicted(answer.predictions, Timing(preparing, answer.seconds, elapsed))
 
@@ -100,8 +105,20 @@ class Predictor:
 
     async def close(self) -> None:
         """Finish what was accepted and end the threads."""
-        await self._batcher.drain()
+        await self._idle.wait()
         await asyncio.to_thread(self._pool.shutdown)
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Between its parts a prediction is nowhere to be seen, and still needs the threads."""
+        self._predicting += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._predicting -= 1
+            if not self._predicting:
+                self._idle.set()
 
 
 def _stack(model: Model, sources: Sequence[Source]) -> tuple[Tensor, float]:

@@ -2,9 +2,11 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -149,7 +151,15 @@ async def test_closing_answers_what_was_accepted() -> None:
     gate = Gate()
     model: Any = FakeModel(gate=gate)
     predictor = Predictor()
-    answers = [asyncio.create_task(predictor.predict(model, [source(n)])) for n in range(8)]
+
+    def read(seed: int) -> Picture:
+        if seed:  # Nothing waits for the network when the first is done.
+            gate.open.wait(20)
+            time.sleep(0.02)
+        return picture(seed)
+
+    sources = [Source(partial(read, seed)) for seed in range(8)]
+    answers = [asyncio.create_task(predictor.predict(model, [one])) for one in sources]
     await gate.wait_until_reached()
     closing = asyncio.create_task(predictor.close())
     gate.open.set()
