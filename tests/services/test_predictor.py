@@ -153,14 +153,15 @@ async def test_closing_answers_what_was_accepted() -> None:
     predictor = Predictor()
 
     def read(seed: int) -> Picture:
-        if seed:  # Nothing waits for the network when the first is done.
-            gate.open.wait(20)
-            time.sleep(0.02)
+        gate.open.wait(20)
+        time.sleep(0.02)  # Nothing waits for the network when the first is done.
         return picture(seed)
 
-    sources = [Source(partial(read, seed)) for seed in range(8)]
-    answers = [asyncio.create_task(predictor.predict(model, [one])) for one in sources]
+    answers = [asyncio.create_task(predictor.predict(model, [source(0)]))]
     await gate.wait_until_reached()
+    slow = [Source(partial(read, seed)) for seed in range(1, 8)]
+    answers += [asyncio.create_task(predictor.predict(model, [one])) for one in slow]
+    await asyncio.sleep(0)
     closing = asyncio.create_task(predictor.close())
     gate.open.set()
     await closing
