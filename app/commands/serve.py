@@ -13,6 +13,9 @@ from app.settings import read_settings
 from app.web.connections import patient
 from app.web.server import GRACE_SECONDS, Server
 
+# Many systems let a process have 1,024 unless it asks for more.
+CONNECTIONS = 65536
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Where to listen."""
@@ -29,6 +32,7 @@ def read_port(text: str) -> int:
 
 def run(options: argparse.Namespace) -> None:
     """Serve until the process is told to stop."""
+    _allow_connections()
     settings = read_settings()
     app = create_app(settings)
     # All that is there by now stays. To look through it for garbage would hold all requests up, for
@@ -49,3 +53,14 @@ def run(options: argparse.Namespace) -> None:
         server.run()
     if not server.started:
         sys.exit(STARTUP_FAILURE)
+
+
+def _allow_connections() -> None:
+    """Let the process have as many files open as it may: each connection is one."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows has no such limit.
+        return
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS if most == resource.RLIM_INFINITY else min(CONNECTIONS, most)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(usual, wanted), most))

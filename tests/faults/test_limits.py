@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import resource
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
@@ -25,6 +26,8 @@ from tests.faults.raw_clients import (
 
 MEGABYTE = 1024 * 1024
 REQUESTS, STREAMS, STREAMS_OF_ONE = 8, 6, 4
+# So many files a process may have open unless it asks for more.
+FILES = 200
 PNG = "image/png"
 LIMITS = {
     "CONVSCOPE_MAX_REQUESTS": str(REQUESTS),
@@ -39,8 +42,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server of low limits, which must log no fault."""
     folder = tmp_path_factory.mktemp("limits")
     log = folder / "log.txt"
-    with log.open("wb") as output:
-        process, address = start_server(folder / "data", output.fileno(), **LIMITS)
+    usual, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, most))
+    try:
+        with log.open("wb") as output:
+            process, address = start_server(folder / "data", output.fileno(), **LIMITS)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (usual, most))
     wait_until_up(address, process)
     yield address
     assert stop(process) in (0, -15)
@@ -103,6 +111,14 @@ async def get_busy(connection: Connection) -> None:
     """Return when a server has heard of all who sent it something."""
     while (await connection.ask(compose("GET", "/api/v1/models"))).status == 200:
         await asyncio.sleep(0.05)
+
+
+async def test_more_connections_than_files(server: str) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(2 * FILES):
+            connection = await stack.enter_async_context(connect(server))
+            answer = await connection.ask(compose("GET", "/healthz"))
+            assert answer.status == 200
 
 
 async def test_too_many_streams(server: str, model: Model) -> None:
