@@ -1,10 +1,13 @@
 """A server that can take no more: the page says so where one draws, and tries again by itself."""
 
 import socket
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -26,20 +29,29 @@ def server(tmp_path: Path) -> Iterator[str]:
     stop(process)
 
 
+@contextmanager
+def keep_busy(server: str) -> Iterator[None]:
+    """As many requests as the server takes, none of which comes to an end."""
+    place = urlsplit(server)
+    with ExitStack() as stack:
+        for _ in range(MOST):
+            one = stack.enter_context(socket.create_connection((place.hostname, place.port)))
+            one.sendall(HALF)
+        while httpx.get(f"{server}/api/v1/models").status_code != 503:
+            time.sleep(0.05)
+        yield
+
+
 def test_a_drawing_is_traced_as_soon_as_there_is_room(open_page: OpenPage, server: str) -> None:
     watched = open_page(refused=503)
     page = watched.page
     message = page.locator("#message")
+    page.wait_for_selector("html[data-ready]")
     page.wait_for_load_state("networkidle")
-    split = urlsplit(server)
-    sockets = [socket.create_connection((split.hostname, split.port)) for _ in range(MOST)]
-    for one in sockets:
-        one.sendall(HALF)
-    page.keyboard.press("7")
-    expect(message).to_contain_text("The server is busy with 4 other requests")
-    expect(message).to_contain_text("This page does so by itself.")
-    for one in sockets:
-        one.close()
+    with keep_busy(server):
+        page.keyboard.press("7")
+        expect(message).to_contain_text("The server is busy with 4 other requests")
+        expect(message).to_contain_text("This page does so by itself.")
     expect(message).to_be_hidden()
     expect(page.locator(".answer-label")).to_have_text("7")
     page.wait_for_url("**image=**")

@@ -43,9 +43,12 @@ def make(api: httpx.Client, model: str, *edits: dict[str, Any]) -> str:
 
 
 def logits(api: httpx.Client, model: str) -> Tensor:
-    """As the server has them of pixels of exactly the model's size, which are taken as they are."""
-    answer = api.post(f"/api/v1/predict?model={model}", json={"pixels": PIXELS.tolist()})
-    return torch.tensor(answer.raise_for_status().json()["logits"])
+    """As the server has them of pixels of exactly the model's size, which are taken as they are:
+    of its trace, in which the same weights give the same bits, whoever predicts."""
+    layer = api.get(f"/api/v1/models/{model}").json()["layers"][-2]["name"]
+    body = {"pixels": PIXELS.tolist()}
+    answer = api.post(f"/api/v1/trace?model={model}&layers={layer}", json=body)
+    return load(answer.raise_for_status().content)[layer]
 
 
 def by_hand(model: Model, change: Change) -> Tensor:

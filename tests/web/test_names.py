@@ -1,5 +1,6 @@
 """No name leads out of the folders that the server keeps its files in, and none becomes markup."""
 
+import hashlib
 import http.client
 import io
 import json
@@ -16,7 +17,9 @@ import pytest
 
 from app.core.checkpoints import read_card
 from app.core.dataset_files import DatasetFolders
+from app.core.images import read_picture
 from app.core.importing import import_dataset
+from app.services.image_store import identify
 from models.registry import WEIGHTS
 from tests.conftest import start_server, stop, wait_until_up
 from tests.core.test_importing import files
@@ -25,8 +28,11 @@ from tests.web.test_runs import SHORT, launch, watch
 
 PNG = samples.encode(samples.draw_seven())
 MARK = "<img src=x onerror=alert(1)>"
-IMAGE, HASH = "0123456789abcdef" * 2, "0123456789ab"
 EDIT = {"layer": "conv1", "channel": 0, "off": True}
+EDITS = json.dumps({"model": "digits", "edits": [EDIT]}).encode()
+# As the server makes them.
+IMAGE = identify(read_picture(PNG, 1_000_000))
+HASH = hashlib.sha256(EDITS).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
@@ -75,8 +81,7 @@ def lay_bait(folder: Path) -> None:
     """A model, its edits, a picture and a data set, each as the server itself would keep it."""
     shutil.copy(WEIGHTS / "simple-cnn.json", folder / "bait.json")
     shutil.copy(WEIGHTS / "simple-cnn.safetensors", folder)
-    edits = {"model": "digits", "edits": [EDIT]}
-    (folder / f"digits~{HASH}.json").write_text(json.dumps(edits))
+    (folder / f"digits~{HASH}.json").write_bytes(EDITS)
     (folder / f"{IMAGE}.png").write_bytes(PNG)
     with zipfile.ZipFile(archive := io.BytesIO(), "w") as packed:
         for name, content in files().items():
