@@ -58,7 +58,7 @@ def test_cost_is_drawn_for_each_thing_that_grows(tmp_path: Path) -> None:
         assert "milliseconds" in words
     sizes = [row[0] for row in cells(text, "By convolutions")]
     assert sizes == [str(one) for one in growth.LAYERS[:2]]
-    assert len(cells(text, "By clients")) == len(growth.CLIENTS)
+    assert [row[0] for row in cells(text, "By clients")] == [str(n) for n in growth.CLIENTS[:2]]
 
 
 @pytest.mark.parametrize(("channels", "layers", "side"), [(1, 1, 14), (8, 3, 28)])

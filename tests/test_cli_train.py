@@ -174,6 +174,7 @@ def test_what_can_not_go_on_is_refused_in_one_sentence(
     assert (interrupted / UNFINISHED).read_bytes() == kept
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize("kept", [0, 1])
 def test_a_full_disk_is_said_and_nothing_that_was_kept_is_lost(
     kept: int, interrupted: Path, tmp_path: Path

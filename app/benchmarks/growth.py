@@ -79,11 +79,13 @@ def measure_growth(quick: bool = False) -> Iterator[Growth]:
         torch.set_num_threads(threads)
 
 
-def measure_clients(address: tuple[str, int], limits: Limits) -> list[Load]:
+def measure_clients(
+    address: tuple[str, int], limits: Limits, clients: Sequence[int] = CLIENTS
+) -> list[Load]:
     """Predictions of JSON pixels by more and more clients at a time."""
     requests = [FORMS[PIXELS](paint(stroke)) for stroke in make_strokes(PICTURES)]
-    drive(address, requests, CLIENTS[-1], limits)
-    return [drive(address, requests, clients, limits) for clients in CLIENTS]
+    drive(address, requests, clients[-1], limits)
+    return [drive(address, requests, count, limits) for count in clients]
 
 
 def _model(

@@ -139,7 +139,7 @@ def bench_page(quick: bool) -> Report:
 
 def bench_growth(quick: bool) -> Report:
     """How cost grows, with a plot of each."""
-    from app.benchmarks.growth import measure_clients, measure_growth
+    from app.benchmarks.growth import CLIENTS, measure_clients, measure_growth
     from app.benchmarks.growth_plots import clients_table, growth_table, plot_clients, plot_growth
 
     facts = {"Command": f"`{_command()}`", **describe_machine()}
@@ -151,7 +151,8 @@ def bench_growth(quick: bool) -> Report:
         parts[f"By {growth.what}"] = f"![Cost by {growth.what}]({name})\n\n{growth_table(growth)}"
     say("Cost by clients.")
     with serving() as port:
-        loads = measure_clients((HOST, port), Limits(seconds=0.2) if quick else Limits(seconds=4))
+        limits, clients = (Limits(0.2), CLIENTS[:2]) if quick else (Limits(4), CLIENTS)
+        loads = measure_clients((HOST, port), limits, clients)
     pictures["cost-clients.svg"] = plot_clients(loads)
     parts["By clients"] = f"![Cost by clients](cost-clients.svg)\n\n{clients_table(loads)}"
     return _report(parts, pictures)

@@ -149,6 +149,7 @@ def test_a_data_set_that_cannot_be_fetched_fails_with_the_three_ways_out(
         assert way_out in (server.store.get(run).error or "")
 
 
+@pytest.mark.fault
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process from outside")
 def test_a_training_without_memory_fails_in_words_and_the_next_one_begins(server: Server) -> None:
     # Its tensors are too large to be cut from memory that the process has already.
@@ -164,6 +165,7 @@ def test_a_training_without_memory_fails_in_words_and_the_next_one_begins(server
     server.wait(next_one.id, "finished")
 
 
+@pytest.mark.fault
 def test_a_full_disk_fails_the_run_and_the_next_one_begins_when_there_is_room(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,6 +180,7 @@ def test_a_full_disk_fails_the_run_and_the_next_one_begins_when_there_is_room(
     assert weights(server, run, server.store.get(run).epoch)
 
 
+@pytest.mark.fault
 def test_an_end_that_cannot_be_written_is_told_and_written_when_it_can_be(
     server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

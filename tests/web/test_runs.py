@@ -261,6 +261,7 @@ def test_a_run_is_paused_resumed_cancelled_and_deleted(api: httpx.Client, refuse
     assert api.get(address).status_code == 404
 
 
+@pytest.mark.fault
 def test_a_server_that_is_killed_takes_its_run_up_again(tmp_path: Path) -> None:
     process, address = start_server(tmp_path)
     wait_until_up(address, process)
