@@ -1,12 +1,10 @@
 """A real browser for what can only be measured in one."""
 
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from app.benchmarks.process_costs import process_memory
 from app.core.errors import ConvScopeError
 
 if TYPE_CHECKING:
@@ -49,13 +47,3 @@ def find_chromium() -> str:
 def describe_browser(browser: "Browser") -> str:
     """Its name, version and window."""
     return f"Chromium {browser.version}, headless, {WINDOW[0]} × {WINDOW[1]}"
-
-
-def page_memory(browser: "Browser") -> int:
-    """Bytes of memory of the process that shows the browser's largest page.
-
-    Pages of memory that it shares with other processes count in part (Linux's PSS).
-    """
-    told = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")
-    shown = [int(one["id"]) for one in told["processInfo"] if re.match("renderer", one["type"])]
-    return max(process_memory(process) for process in shown)

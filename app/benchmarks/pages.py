@@ -1,12 +1,15 @@
 """What a page costs: until it is there, over the line, and in memory."""
 
+import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
-from app.benchmarks.browser import WINDOW, describe_browser, open_browser, page_memory
+from app.benchmarks.browser import WINDOW, describe_browser, open_browser
+from app.benchmarks.devtools import PlainPage, open_plain_page
 from app.benchmarks.process_costs import session_memory
 from app.benchmarks.server_process import CONVSCOPE, HOST, running
 from app.benchmarks.tables import table
@@ -18,8 +21,8 @@ if TYPE_CHECKING:
 MEGABYTE = 2**20
 LARGE = "resnet18"
 # So that what a layer shows has come and is painted before the next is opened.
-LOOK_MS = 400
-ANSWER_MS = 60_000
+LOOK_SECONDS = 0.4
+ANSWER_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def measure_pages(layers: int | None = None) -> PageCosts:
             address = f"http://{HOST}:{server.port}/"
             urlopen(address).read()
             first = _open(browser, address, perf_counter() - begun, server.process)
-            visit = _look_at_layers(browser, address, layers)
+            visit = _look_at_layers(address, layers)
         return PageCosts(first, visit, describe_browser(browser))
 
 
@@ -97,26 +100,32 @@ _FIRST_PAINT = """
 """
 
 
-def _look_at_layers(browser: "Browser", address: str, most: int | None) -> Visit:
-    page = _new_page(browser)
-    page.goto(f"{address}?model={LARGE}&image={example_image()}")
-    page.wait_for_selector("html[data-ready]")
-    page.locator(".answer-label:not(:text-is('?'))").wait_for(timeout=ANSWER_MS)
-    page.wait_for_timeout(LOOK_MS)
-    before = page_memory(browser)
-    seen = [before, *_opened(browser, page, most)]
-    after = page_memory(browser)
-    page.context.close()
-    return Visit(len(seen) - 1, before, max(seen), after)
+def _look_at_layers(address: str, most: int | None) -> Visit:
+    with open_plain_page() as page:
+        page.open(f"{address}?model={LARGE}&image={example_image()}")
+        page.wait_for(_ANSWERED, ANSWER_SECONDS)
+        time.sleep(LOOK_SECONDS)
+        before = page.memory()
+        seen = [before, *_opened(page, most)]
+        return Visit(len(seen) - 1, before, max(seen), page.memory())
 
 
-def _opened(browser: "Browser", page: "Page", most: int | None) -> Iterator[int]:
+_ANSWERED = "/^[^?]/.test(document.querySelector('.answer-label')?.textContent.trim())"
+_NAMES = "document.querySelectorAll('layer-column .layer-name')"
+
+
+def _opened(page: PlainPage, most: int | None) -> Iterator[int]:
     """The page's memory after each of its layers was opened."""
-    names = page.locator("layer-column .layer-name")
-    for place in range(min(names.count(), most or names.count())):
-        names.nth(place).click()
-        page.wait_for_timeout(LOOK_MS)
-        yield page_memory(browser)
+    count = int(page.evaluate(f"{_NAMES}.length"))
+    for place in range(min(count, most or count)):
+        page.evaluate(f"{_NAMES}[{place}].click()")
+        name = page.evaluate(f"{_NAMES}[{place}].textContent")
+        page.wait_for(
+            f"document.querySelector('map-inspector h2')?.textContent === {json.dumps(name)}",
+            ANSWER_SECONDS,
+        )
+        time.sleep(LOOK_SECONDS)
+        yield page.memory()
 
 
 def _new_page(browser: "Browser") -> "Page":

@@ -106,7 +106,9 @@ async def test_ten_thousand_requests_leave_nothing(server: tuple[str, int]) -> N
     assert database_of(after) <= CLIENTS + 2
     database_of(before)
     assert after.descriptors <= before.descriptors
-    assert after.threads <= before.threads
+    # A pool's idle threads end when others of it have work, so that as many as ask at once may come
+    # and go; one that is left for each request of any kind would be hundreds.
+    assert after.threads <= before.threads + CLIENTS
     assert after.children == before.children == 0
     assert after.resident - before.resident < KEPT_BYTES, (before, after)
 
