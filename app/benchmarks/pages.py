@@ -110,7 +110,10 @@ def _look_at_layers(address: str, most: int | None) -> Visit:
         return Visit(len(seen) - 1, before, max(seen), page.memory())
 
 
-_ANSWERED = "/^[^?]/.test(document.querySelector('.answer-label')?.textContent.trim())"
+_ANSWERED = (
+    "document.documentElement.hasAttribute('data-ready') "
+    "&& /^[^?]/.test(document.querySelector('.answer-label').textContent.trim())"
+)
 _NAMES = "document.querySelectorAll('layer-column .layer-name')"
 
 
