@@ -52,9 +52,10 @@ serve: install ## Serve ConvScope on http://127.0.0.1:8000 (HOST=, PORT=)
 .PHONY: test
 test: browser test-js test-python ## Run every test (ARGS= for pytest)
 
+# One at a time: some tell how soon a server must have given up.
 .PHONY: test-faults
 test-faults: .venv/.dev vendor ## Break what it runs on, and see what is lost (ARGS= for pytest)
-	$(PYTEST) -m fault $(ARGS)
+	$(PYTEST) --numprocesses 0 -m fault $(ARGS)
 
 .PHONY: audit
 audit: .venv/.dev vendor .audit/.installed ## Look the packages up among known vulnerabilities

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.web.assets import ROOT
-from tests.conftest import start_server, stop, wait_until_up
+from tests.faults.faultless import faultless
 from tests.faults.raw_clients import Connection, ask, compose, connect, get, launch
 from tests.web import samples
 
@@ -71,16 +71,8 @@ class Kind:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    folder = tmp_path_factory.mktemp("leaks")
-    log = folder / "log.txt"
-    with log.open("wb") as output:
-        process, address = start_server(folder / "data", output.fileno())
-    wait_until_up(address, process)
-    yield address, process.pid
-    assert stop(process) in (0, -15)
-    words = log.read_text()
-    assert "Traceback" not in words, words
-    assert "ERROR" not in words, words
+    with faultless(tmp_path_factory.mktemp("leaks")) as served:
+        yield served
 
 
 async def test_ten_thousand_requests_leave_nothing(server: tuple[str, int]) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from app.core.model import Model
 from app.services.model_library import ModelLibrary
-from tests.conftest import start_server, stop, wait_until_up
+from tests.faults.faultless import faultless
 from tests.faults.raw_clients import Question, ask_of, connect, get, launch, wait_for_epoch, watch
 
 CLIENTS, WATCHERS, PICTURES = 200, 20, 50
@@ -18,14 +18,8 @@ EPOCHS = 3
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("load")
-    log = folder / "log.txt"
-    with log.open("wb") as output:
-        process, address = start_server(folder / "data", output.fileno())
-    wait_until_up(address, process)
-    yield address
-    assert stop(process) in (0, -15)
-    assert "Traceback" not in log.read_text()
+    with faultless(tmp_path_factory.mktemp("load")) as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="module")

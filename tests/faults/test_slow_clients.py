@@ -13,7 +13,7 @@ import torch
 
 from app.core.model import Model
 from app.services.model_library import ModelLibrary
-from tests.conftest import start_server, stop, wait_until_up
+from tests.faults.faultless import faultless
 from tests.faults.raw_clients import (
     Connection,
     ask_of,
@@ -37,17 +37,9 @@ HELD = 64 * MEGABYTE
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    folder = tmp_path_factory.mktemp("slow")
-    log = folder / "log.txt"
     limits = {"CONVSCOPE_PATIENCE": str(PATIENCE), "CONVSCOPE_MAX_HELD_BYTES": str(HELD)}
-    with log.open("wb") as output:
-        process, address = start_server(folder / "data", output.fileno(), **limits)
-    wait_until_up(address, process)
-    yield address, process.pid
-    assert stop(process) in (0, -15)
-    words = log.read_text()
-    assert "Traceback" not in words, words
-    assert "ERROR" not in words, words
+    with faultless(tmp_path_factory.mktemp("slow"), **limits) as served:
+        yield served
 
 
 @pytest.fixture(scope="module")

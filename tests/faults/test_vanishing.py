@@ -10,7 +10,7 @@ import torch
 
 from app.core.model import Model
 from app.services.model_library import ModelLibrary
-from tests.conftest import start_server, stop, wait_until_up
+from tests.faults.faultless import faultless
 from tests.faults.raw_clients import (
     Connection,
     ask,
@@ -32,17 +32,8 @@ LONG = compose("POST", "/api/v1/trace?model=resnet18&layers=fc", SEVEN, PNG)
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
-    folder = tmp_path_factory.mktemp("vanishing")
-    log = folder / "log.txt"
-    with log.open("wb") as output:
-        process, address = start_server(folder / "data", output.fileno())
-    wait_until_up(address, process)
-    yield address, process.pid
-    assert stop(process) in (0, -15)
-    words = log.read_text()
-    assert "Traceback" not in words, words
-    assert "ERROR" not in words, words
-    assert "WARNING" not in words, words
+    with faultless(tmp_path_factory.mktemp("vanishing"), "WARNING") as served:
+        yield served
 
 
 @pytest.fixture(scope="module")

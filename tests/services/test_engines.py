@@ -264,7 +264,6 @@ def test_what_no_node_has_is_refused(
     assert re.search(words, end.facts["error"])
 
 
-@pytest.mark.fault
 def test_a_lost_node_loses_no_finished_epoch(
     on_ray: Place, cluster: tuple[str, Node, Path], folders: DatasetFolders, tmp_path: Path
 ) -> None:

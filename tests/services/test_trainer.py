@@ -149,7 +149,6 @@ def test_a_data_set_that_cannot_be_fetched_fails_with_the_three_ways_out(
         assert way_out in (server.store.get(run).error or "")
 
 
-@pytest.mark.fault
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits a process from outside")
 def test_a_training_without_memory_fails_in_words_and_the_next_one_begins(server: Server) -> None:
     # Its tensors are too large to be cut from memory that the process has already.
