@@ -26,8 +26,7 @@ PEERS_NEED = $(shell grep -o 'torch==[0-9.]*' pyproject.toml) numpy pillow safet
 PEERS_PILLOW = $(shell grep -o 'pillow>=[0-9.]*' pyproject.toml)
 
 BIN = .venv/bin
-# Two files of tests at a time, one thread each, since most of a test is waiting for a process.
-PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PACKAGE = .venv/.package$(TORCH_BACKEND:%=-%)
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 # Node.js is the machine's, or else one in .venv.
@@ -55,7 +54,7 @@ test: browser test-js test-python ## Run every test (ARGS= for pytest)
 # One at a time: some tell how soon a server must have given up.
 .PHONY: test-faults
 test-faults: .venv/.dev vendor ## Break what it runs on, and see what is lost (ARGS= for pytest)
-	$(PYTEST) --numprocesses 0 -m fault $(ARGS)
+	$(PYTEST) -m fault $(ARGS)
 
 .PHONY: audit
 audit: .venv/.dev vendor .audit/.installed ## Look the packages up among known vulnerabilities
@@ -113,8 +112,9 @@ vendor: static/vendor/.copied
 test-js: vendor
 	node --test tests/js/*.test.js
 
+# Two files of tests at a time, one thread each, since most of a test is waiting for a process.
 test-python: browser .venv/.dev vendor
-	$(PYTEST) -m 'not fault' $(ARGS)
+	$(PYTEST) --numprocesses 2 --dist loadfile -m 'not fault' $(ARGS)
 
 .venv/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
