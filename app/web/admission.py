@@ -146,8 +146,8 @@ class Admission:
         if self._streams[client] >= self._crowd.streams_of_one:
             return Problem(
                 429,
-                f"{self._streams[client]} streams of events go to {client} already, the most for "
-                "one address. Close some of their pages.",
+                f"{client} follows as many streams of events as one address may: "
+                f"{self._streams[client]}. Close some of the pages that follow runs there.",
                 headers=here,
             )
         if self._streams.total() >= self._crowd.streams:

@@ -1,14 +1,16 @@
 // The events of a run as they come, through every reconnection.
 
 import { ENDED, KINDS } from "./history.js";
+import { refusalOf } from "./request.js";
 
 const AGAIN_MS = 3000;
+const SILENT = "The server doesn’t answer.";
 
 /**
  * Follow a run until it has ended. What was told before a reconnection may come again.
  * @param {string} url
  * @param {(number: number, kind: string, facts: any) => void} tell
- * @param {(cut: boolean) => void} connection is told whether the connection is cut
+ * @param {(trouble: string) => void} connection is told what keeps events back, or nothing
  * @returns {() => void} what ends it before
  */
 export function follow(url, tell, connection) {
@@ -22,14 +24,14 @@ export function follow(url, tell, connection) {
       ended = ENDED.includes(kind);
     });
   }
-  source.addEventListener("open", () => connection(false));
-  source.addEventListener("error", () => {
+  source.addEventListener("open", () => connection(""));
+  source.addEventListener("error", async () => {
     if (ended) return source.close();
-    connection(true);
     // The browser itself tries again, unless the server's answer was an error.
-    if (source.readyState !== EventSource.CLOSED) return;
+    if (source.readyState !== EventSource.CLOSED) return connection(SILENT);
     const again = setTimeout(() => (end = follow(url, tell, connection)), AGAIN_MS);
     end = () => clearTimeout(again);
+    connection((await refusalOf(url)) || SILENT);
   });
   return () => end();
 }

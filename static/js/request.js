@@ -29,3 +29,20 @@ export async function request(url, options) {
   const words = problem.detail ?? `The server answered ${response.status}. Please try again.`;
   throw new Refusal(words, problem.errors, Number(response.headers.get("Retry-After") ?? 0));
 }
+
+/**
+ * Why a stream of events was refused, in the server's words, since an EventSource doesn't say.
+ * @param {string} url
+ * @returns {Promise<string>} nothing where it would be accepted now
+ */
+export async function refusalOf(url) {
+  const giveUp = new AbortController();
+  try {
+    await request(url, { signal: giveUp.signal });
+    giveUp.abort();
+    return "";
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return error.message;
+  }
+}

@@ -146,8 +146,9 @@ function listen() {
       if (take(history, number, kind, facts)) showSoon();
       following = !ENDED.includes(history.state);
     },
-    (cut) => {
-      part("connection").hidden = !cut;
+    (trouble) => {
+      part("connection").textContent = trouble && `${trouble} The page tries again by itself.`;
+      part("connection").hidden = !trouble;
     },
   );
 }

@@ -1,7 +1,7 @@
 // How good a model with edits is on the test pictures, beside the model that was edited: measured by
 // the server while one watches.
 
-import { Refusal, request } from "./request.js";
+import { refusalOf } from "./request.js";
 import { percent } from "./scales.js";
 
 export class TestAccuracy extends HTMLElement {
@@ -84,22 +84,13 @@ export class TestAccuracy extends HTMLElement {
   }
 
   /**
-   * An event stream doesn't say why it was refused; a request does.
    * @param {EventSource} source
    * @param {string} url
    */
   async #fail(source, url) {
     if (source !== this.#source) return;
     this.#stop(false);
-    const giveUp = new AbortController();
-    try {
-      await request(url, { signal: giveUp.signal });
-      giveUp.abort();
-      this.#write(".accuracy-says", "The connection was cut. Measure again.");
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      this.#write(".accuracy-says", error.message);
-    }
+    this.#write(".accuracy-says", (await refusalOf(url)) || "The connection was cut. Measure again.");
   }
 
   /** @param {boolean} wanted whether the next edited model is to be measured */

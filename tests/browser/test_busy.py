@@ -23,7 +23,9 @@ HALF = (
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    process, address = start_server(tmp_path, CONVSCOPE_MAX_REQUESTS=str(MOST))
+    process, address = start_server(
+        tmp_path, CONVSCOPE_MAX_REQUESTS=str(MOST), CONVSCOPE_MAX_STREAMS_PER_CLIENT="1"
+    )
     wait_until_up(address, process)
     yield address
     stop(process)
@@ -55,3 +57,15 @@ def test_a_drawing_is_traced_as_soon_as_there_is_room(open_page: OpenPage, serve
     expect(message).to_be_hidden()
     expect(page.locator(".answer-label")).to_have_text("7")
     page.wait_for_url("**image=**")
+
+
+def test_a_run_is_watched_as_soon_as_a_stream_is_free(open_page: OpenPage, server: str) -> None:
+    recipe = {"network": "simple-cnn", "dataset": "optdigits", "epochs": 1}
+    run = httpx.post(f"{server}/api/v1/runs", json=recipe).raise_for_status().json()["id"]
+    with httpx.stream("GET", f"{server}/api/v1/runs/{run}/events", timeout=60):
+        page = open_page(f"/runs/{run}", refused=429).page
+        told = page.locator("#connection")
+        expect(told).to_contain_text("127.0.0.1 follows as many streams of events as one")
+        expect(told).to_contain_text("The page tries again by itself.")
+    expect(page.locator("#state")).to_have_text("finished", timeout=90_000)
+    expect(told).to_be_hidden()
