@@ -22,6 +22,7 @@ from app.services.local_engine import LocalEngine
 from app.services.model_library import ModelLibrary
 from app.services.model_uses import forget_gone_models
 from app.services.predictor import Predictor
+from app.services.preparing_process import PreparingProcess
 from app.services.recent_traces import RecentTraces
 from app.services.run_feed import RunFeed
 from app.services.run_store import RunStore
@@ -86,8 +87,11 @@ class State(TypedDict):
     entrance: Entrance | None
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """The web application, with the settings of the environment unless others are given.
+def create_app(
+    settings: Settings | None = None, preparing: PreparingProcess | None = None
+) -> FastAPI:
+    """The web application, with the settings of the environment unless others are given, and
+    another process to prepare pictures in where there is one.
 
     Raises a ConvScopeError for settings that can't be used: a device that isn't there, a folder
     that can't be written, weights that can't be read, a cluster that can't be joined.
@@ -110,7 +114,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[State]:
         # One picture is too little work for two threads; the second core serves requests.
         torch.set_num_threads(1)
-        predictor = Predictor()
+        if preparing:
+            await preparing.connect()
+        predictor = Predictor(preparing)
         store = RunStore(settings.data_dir / "runs.sqlite", settings.snapshot_bytes)
         forget_gone_models(library, store)
         feed = RunFeed(store)

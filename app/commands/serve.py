@@ -9,6 +9,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from app.main import create_app
+from app.services.preparing_process import fork_preparing_process
 from app.settings import read_settings
 from app.web.connections import patient
 from app.web.server import GRACE_SECONDS, Server
@@ -34,9 +35,10 @@ def run(options: argparse.Namespace) -> None:
     """Serve until the process is told to stop."""
     _allow_connections()
     settings = read_settings()
-    app = create_app(settings)
     # All that is there by now stays. To look through it for garbage would hold all requests up, for
-    # tenths of a second.
+    # tenths of a second, and copy what two processes share.
+    gc.freeze()
+    app = create_app(settings, fork_preparing_process())
     gc.freeze()
     config = uvicorn.Config(
         app,

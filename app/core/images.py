@@ -61,6 +61,25 @@ class Picture:
         return int(self.pixels.shape[1])
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """A picture as it was sent: a file, or raw ``grey`` bytes in rows of ``width``.
+
+    Neither has more than ``max_pixels`` when it is read.
+    """
+
+    data: bytes
+    max_pixels: int
+    grey: bool = False
+    width: int | None = None
+
+    def read(self) -> Picture:
+        """Decode it. Raises what ``read_picture`` and ``picture_from_grey`` raise."""
+        if self.grey:
+            return picture_from_grey(self.data, self.width, self.max_pixels)
+        return read_picture(self.data, self.max_pixels)
+
+
 def read_picture(data: bytes, max_pixels: int) -> Picture:
     """The picture in a PNG, JPEG, WebP, GIF or BMP file: its first frame, turned as EXIF says.
 
@@ -171,11 +190,19 @@ def picture_from_pixels(rows: object, max_pixels: int | None = None) -> Picture:
     return Picture(pixels, exact=True, values=None if whole else values.astype(np.float32))
 
 
-def picture_from_grey(data: bytes, width: int | None = None) -> Picture:
+def picture_from_grey(
+    data: bytes, width: int | None = None, max_pixels: int | None = None
+) -> Picture:
     """The picture of raw grey bytes, row by row, 0 for paper and 255 for ink.
 
-    It is square unless ``width``, in pixels, says otherwise. Raises InvalidPixels.
+    It is square unless ``width``, in pixels, says otherwise. Raises InvalidPixels, and
+    ImageTooLarge.
     """
+    if max_pixels is not None and len(data) > max_pixels:
+        raise ImageTooLarge(
+            f"The picture has {len(data) / 1e6:.1f} million pixels; at most "
+            f"{max_pixels / 1e6:g} million are read. Send a smaller one."
+        )
     columns = width or isqrt(len(data))
     if not data or columns < 1 or len(data) % columns or (not width and columns**2 != len(data)):
         shape = f"rows of {width} pixels" if width else "a square picture"

@@ -1,10 +1,12 @@
 """From pictures to predictions and traces.
 
 A small thread pool decodes and prepares pictures and runs the networks. Only what takes a moment is
-done in the event loop itself, where that is sooner done than handed over.
+done in the event loop itself, where that is sooner done than handed over, and where many ask at
+once, half of it in another process.
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,17 +20,19 @@ import torch
 from torch import Tensor
 
 from app.core.errors import ConvScopeError
-from app.core.images import Picture
+from app.core.images import Encoded, Picture
 from app.core.model import Model, Prediction
 from app.core.preparing import Prepared, prepare
 from app.core.tracing import Trace
 from app.services.batcher import Batcher
+from app.services.preparing_process import PreparingProcess, ProcessLost
 
 # While one runs a network, the others prepare.
 THREADS = max(2, min(4, os.cpu_count() or 1))
 
 Result = TypeVar("Result")
 
+_log = logging.getLogger(__name__)
 
 Read = Callable[[], Picture]
 
@@ -38,10 +42,12 @@ class Source:
     """A picture that is decoded when it is read, which raises what decoding raises.
 
     ``little`` says that reading and preparing it takes so short a time that others may wait.
+    ``encoded`` is the same picture for another process to read, where it can.
     """
 
     read: Read
     little: bool = False
+    encoded: Encoded | None = None
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,13 @@ class Traced:
 
 
 class Predictor:
-    """Prepares pictures as a model's card asks, predicts and traces them."""
+    """Prepares pictures as a model's card asks, predicts and traces them.
 
-    def __init__(self) -> None:
+    ``process``, which is connected, prepares some of the pictures where many ask at once.
+    """
+
+    def __init__(self, process: PreparingProcess | None = None) -> None:
+        self._process = process
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="predictor")
         self._batcher = Batcher(self._pool)
         self._predicting = 0
@@ -83,10 +93,8 @@ class Predictor:
     async def predict(self, model: Model, sources: Sequence[Source]) -> Predicted:
         """Predict each picture. Raises what decoding and preparing raise."""
         started = perf_counter()
-        stack = partial(_stack, model, sources)
-        little = len(sources) == 1 and sources[0].little
         with self._counted():
-            inputs, preparing = stack() if little else await self.run(stack)
+            inputs, preparing = await self._prepare(model, sources)
             answer = await self._batcher.predict(model, inputs)
         elapsed = perf_counter() - started
         return Predicted(answer.predictions, Timing(preparing, answer.seconds, elapsed))
@@ -107,6 +115,23 @@ class Predictor:
         """Finish what was accepted and end the threads."""
         await self._idle.wait()
         await asyncio.to_thread(self._pool.shutdown)
+        if self._process:
+            self._process.close()
+
+    async def _prepare(self, model: Model, sources: Sequence[Source]) -> tuple[Tensor, float]:
+        """The prepared pictures (batch, channels, height, width), and the seconds that it took."""
+        stack = partial(_stack, model, sources)
+        if len(sources) > 1 or not sources[0].little:
+            return await self.run(stack)
+        encoded = sources[0].encoded
+        if self._process and encoded and 2 * self._process.waiting < self._predicting - 1:
+            try:
+                return await self._process.prepare(encoded, model.card)
+            except ProcessLost:
+                if self._process:
+                    _log.warning("The process that prepares pictures has ended. It does without.")
+                self._process = None
+        return stack()
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -122,7 +147,6 @@ class Predictor:
 
 
 def _stack(model: Model, sources: Sequence[Source]) -> tuple[Tensor, float]:
-    """The prepared pictures (batch, channels, height, width), and the seconds that it took."""
     begun = perf_counter()
     inputs = torch.stack(
         [one.tensor for one in _prepared(model, [source.read for source in sources])]

@@ -1,6 +1,6 @@
 """The pictures of a request, in each of the forms in which a client may send them.
 
-Nothing is decoded here: a source decodes its picture when a preparing thread calls it.
+No picture is decoded here: that is the source's, wherever it is prepared.
 """
 
 import base64
@@ -13,8 +13,8 @@ from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from app.core.errors import ImageTooLarge, InvalidPixels, UnreadableImage
-from app.core.images import Picture, picture_from_grey, picture_from_pixels, read_picture
+from app.core.errors import InvalidPixels, UnreadableImage
+from app.core.images import Encoded, Picture, picture_from_pixels, read_picture
 from app.core.sniffing import png_size
 from app.services.batcher import MAX_BATCH
 from app.services.predictor import Source
@@ -48,9 +48,8 @@ async def read_sources(request: Request, max_pixels: int, width: int | None) -> 
     elif content_type == "application/json":
         sources = _from_json(await request.body(), max_pixels)
     elif content_type == GREY:
-        grey = await request.body()
-        read = partial(_read_grey, grey, width, max_pixels)
-        sources = [Source(read, len(grey) <= _LITTLE_PIXELS)]
+        grey = Encoded(await request.body(), max_pixels, grey=True, width=width)
+        sources = [Source(grey.read, len(grey.data) <= _LITTLE_PIXELS, grey)]
     elif content_type.startswith("image/"):
         sources = [_file(await request.body(), max_pixels)]
     else:
@@ -64,13 +63,14 @@ async def read_sources(request: Request, max_pixels: int, width: int | None) -> 
 
 
 def _file(data: bytes, max_pixels: int) -> Source:
-    return Source(partial(read_picture, data, max_pixels), _is_little(len(data), data))
+    file = Encoded(data, max_pixels)
+    return Source(file.read, _is_little(data), file)
 
 
-def _is_little(size: int, beginning: bytes) -> bool:
-    """Whether so many bytes that begin so are a picture file that is soon decoded."""
-    sides = png_size(beginning)
-    return size <= _LITTLE_BYTES and sides is not None and prod(sides) <= _LITTLE_PIXELS
+def _is_little(data: bytes) -> bool:
+    """Whether a picture file is soon decoded."""
+    sides = png_size(data)
+    return len(data) <= _LITTLE_BYTES and sides is not None and prod(sides) <= _LITTLE_PIXELS
 
 
 async def _from_form(request: Request, max_pixels: int) -> list[Source]:
@@ -100,8 +100,7 @@ def _files(form: FormData) -> list[UploadFile]:
 def _from_json(body: bytes, max_pixels: int) -> list[Source]:
     content = _parse(body)
     if not isinstance(content, dict) or "batch" not in content:
-        little = len(body) <= _LITTLE_BYTES and _is_little_object(content)
-        return [Source(partial(_read_object, content, max_pixels), little)]
+        return [_from_object(content, len(body), max_pixels)]
     batch = content["batch"]
     if len(content) > 1 or not isinstance(batch, list) or not batch:
         raise HTTPException(
@@ -130,16 +129,12 @@ def _parse(body: bytes) -> object:
     raise HTTPException(422, f"The body isn't JSON that can be read: {fault}. {_FORMS}")
 
 
-def _is_little_object(content: object) -> bool:
-    """Whether an object of little JSON is soon read: all are but for some pictures in base64."""
-    image = content.get("image") if isinstance(content, dict) else None
-    if not isinstance(image, str):
-        return True
-    data = image.rpartition(",")[2]
-    try:
-        return _is_little(len(data), base64.b64decode(data[:32]))
-    except ValueError:  # It is no base64, which is said when it is read.
-        return True
+def _from_object(content: object, size: int, max_pixels: int) -> Source:
+    """The picture of an object that took so many bytes of JSON."""
+    little = size <= _LITTLE_BYTES
+    if little and isinstance(content, dict) and list(content) == ["image"]:
+        return _file(_decode(content["image"]), max_pixels)
+    return Source(partial(_read_object, content, max_pixels), little)
 
 
 def _read_object(content: object, max_pixels: int) -> Picture:
@@ -169,12 +164,3 @@ def _decode(text: object) -> bytes:
         raise UnreadableImage(
             '"image" isn\'t base64. Encode the bytes of a picture file, or send a data URL.'
         ) from None
-
-
-def _read_grey(data: bytes, width: int | None, max_pixels: int) -> Picture:
-    if len(data) > max_pixels:
-        raise ImageTooLarge(
-            f"The picture has {len(data) / 1e6:.1f} million pixels; at most "
-            f"{max_pixels / 1e6:g} million are read. Send a smaller one."
-        )
-    return picture_from_grey(data, width)

@@ -101,7 +101,7 @@ async def test_ten_thousand_requests_leave_nothing(server: tuple[str, int]) -> N
     # A pool's idle threads end when others of it have work, so that as many as ask at once may come
     # and go; one that is left for each request of any kind would be hundreds.
     assert after.threads <= before.threads + CLIENTS
-    assert after.children == before.children == 0
+    assert after.children == before.children
     assert after.resident - before.resident < KEPT_BYTES, (before, after)
 
 
