@@ -38,7 +38,13 @@ def run(options: argparse.Namespace) -> None:
     # All that is there by now stays. To look through it for garbage would hold all requests up, for
     # tenths of a second, and copy what two processes share.
     gc.freeze()
-    app = create_app(settings, fork_preparing_process())
+    preparing = fork_preparing_process()
+    try:
+        app = create_app(settings, preparing)
+    except BaseException:
+        if preparing:
+            preparing.close()
+        raise
     gc.freeze()
     config = uvicorn.Config(
         app,

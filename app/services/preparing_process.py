@@ -71,7 +71,9 @@ class PreparingProcess:
         """Let the process end."""
         if self._connection:
             self._connection.transport.close()
-        self._socket.close()
+        else:
+            self._socket.close()
+            os.waitpid(self._process, 0)
 
 
 class _Connection(asyncio.Protocol):
