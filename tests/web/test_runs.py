@@ -269,7 +269,7 @@ def test_a_server_that_is_killed_takes_its_run_up_again(tmp_path: Path) -> None:
         run = launch(api, LONG)
         wait_for_epoch(api, run, 2)
         before = api.get(f"/api/v1/runs/{run}").json()["epoch"]
-    trainings = children(process.pid)
+    trainings = trainings_of(process.pid)
     assert len(trainings) == 1
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -281,7 +281,7 @@ def test_a_server_that_is_killed_takes_its_run_up_again(tmp_path: Path) -> None:
         assert found["epoch"] >= before
         assert api.post(f"/api/v1/runs/{run}/resume").json()["state"] == "running"
         wait_for_epoch(api, run, found["epoch"] + 1)
-        trainings += children(process.pid)
+        trainings += trainings_of(process.pid)
         epochs = [facts["epoch"] for _, kind, facts in history(api, run) if kind == "epoch"]
         assert epochs == list(range(1, len(epochs) + 1))
     stop(process)
@@ -294,9 +294,15 @@ def history(api: httpx.Client, run: str) -> list[Event]:
     return list(watch(api, run))
 
 
-def children(process: int) -> list[int]:
+def trainings_of(process: int) -> list[int]:
+    """A server's training processes."""
     threads = Path(f"/proc/{process}/task").glob("*/children")
-    return [int(one) for thread in threads for one in thread.read_text().split()]
+    children = [int(one) for thread in threads for one in thread.read_text().split()]
+    return [one for one in children if "training_process" in command(one)]
+
+
+def command(process: int) -> str:
+    return Path(f"/proc/{process}/cmdline").read_text()
 
 
 def test_a_data_set_out_of_reach_is_refused_with_three_ways_out(tmp_path: Path) -> None:
