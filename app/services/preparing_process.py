@@ -1,8 +1,9 @@
 """Another process that prepares pictures, so that a second core does where many ask at once.
 
-It is a fork of the server, made before there are threads: all is imported there already, and the
-memory is shared. It ends with its end of a socket, however the server does. Requests and answers
-take turns on that socket, each behind its length; a request is a line of JSON and the picture.
+It is a fork of the server, made before the server has threads of its own: all is imported there
+already, and the memory is shared. It ends with its end of a socket, however the server does.
+Requests and answers take turns on that socket, each behind its length; a request is a line of JSON
+and the picture.
 """
 
 import asyncio
@@ -128,7 +129,8 @@ class _Connection(asyncio.Protocol):
 def fork_preparing_process() -> PreparingProcess | None:
     """A process to prepare in; None where there is no second core, or no fork that is safe.
 
-    To be called before anything has begun a thread, which would be missing in the fork.
+    To be called before anything but OpenBLAS has begun a thread: a fork has none of them, and may
+    wait for ever for a lock that one of them held. OpenBLAS prepares itself for forks.
     """
     if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
         return None
