@@ -84,16 +84,14 @@ def decode_records(content: bytes) -> Iterator[Record]:
 def grouped(records: Iterable[Record]) -> Iterator[list[Record]]:
     """An epoch, its snapshot and the state after it as one, each other record alone.
 
-    Who keeps a group whole or not at all never has an epoch that must be trained again.
+    Who keeps a group whole or not at all never has an epoch that must be trained again; so one
+    whose state is missing, since the training ended or failed between them, is left out.
     """
     group: list[Record] = []
     for record in records:
-        if record.kind == "failed" and group:
-            yield group
+        if record.kind == "failed":
             group = []
         group.append(record)
         if group[0].kind != "epoch" or record.kind == "state":
             yield group
             group = []
-    if group:
-        yield group
