@@ -19,7 +19,7 @@ from app.core.datasets import find_dataset, load_split
 from app.core.errors import StorageUnavailable
 from app.core.evaluating import evaluate
 from app.core.events import BatchDone, EpochDone, Event, Finished, Started, State
-from app.core.memory import OutOfMemory
+from app.core.memory import OutOfMemory, keep_freed_memory
 from app.core.recipes import BadRecipe, Recipe, list_optimizers, list_schedules
 from app.core.states import UnusableState, decode_state, encode_state
 from app.core.training import train
@@ -81,6 +81,7 @@ def run(options: argparse.Namespace) -> None:
     recipe = state.recipe if state else read_recipe(options)
     if "cpus" in recipe.resources:
         torch.set_num_threads(int(recipe.resources["cpus"]))
+    keep_freed_memory()
     name = options.resume or options.name or recipe.network
     kept = _state_path(folder, name)
     way_on = f"{_command_to_resume(name, options)} goes on after the last epoch that was kept."

@@ -1,7 +1,9 @@
 """How much memory a training needs at least, and how much there is."""
 
+import ctypes
 import errno
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,9 @@ FLOAT_BYTES = 4
 OPTIMIZER_COPIES = {"sgd": 1, "adam": 2, "adamw": 2}
 # Batch norm wants two.
 IMAGES = 2
+# glibc's numbers for these (malloc.h), and the highest threshold that it takes.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+HIGHEST_THRESHOLD = 32 * 2**20
 
 
 class OutOfMemory(ConvScopeError):
@@ -104,6 +109,18 @@ def saved_bytes(network: str) -> int:
         logits = hollow(torch.zeros(IMAGES, *blank_card(network).input_shape))
         functional.cross_entropy(logits, torch.zeros(IMAGES, dtype=torch.long))
     return sum(tensor.nbytes for tensor in saved.values()) // IMAGES
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep what a batch frees for the next batch, where the C library is glibc.
+
+    glibc gives large blocks back to the system at once, which clears every page of them before it
+    lends them again. A process that trains asks for the same blocks with each batch.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        glibc = ctypes.CDLL(None)
+        glibc.mallopt(M_MMAP_THRESHOLD, HIGHEST_THRESHOLD)
+        glibc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def device_memory(device: str) -> int:

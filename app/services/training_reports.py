@@ -12,6 +12,7 @@ from app.core.dataset_files import DatasetFolders
 from app.core.errors import ConvScopeError
 from app.core.event_log import Record, record_of
 from app.core.events import BatchDone, EpochDone, Event, Snapshot
+from app.core.memory import keep_freed_memory
 from app.core.recipes import Recipe
 from app.core.states import decode_state
 from app.core.training import train
@@ -54,6 +55,7 @@ def report(
     """Train at low priority; a record for every event, the last "finished" or "failed"."""
     os.nice(NICE)
     torch.set_num_threads(threads)
+    keep_freed_memory()
     try:
         before = None if state is None else decode_state(state)
         for event in _thinned(train(recipe, folders, before, EARLY)):

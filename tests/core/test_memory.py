@@ -1,6 +1,7 @@
 """The memory of a training: counted by hand, measured in a process, and the machine's own."""
 
 import os
+import platform
 import subprocess
 import sys
 from dataclasses import replace
@@ -47,6 +48,27 @@ def test_every_network_can_be_estimated() -> None:
         assert memory_need(replace(RECIPE, network=name), 0).per_image > 1000
 
 
+ALLOCATE = """
+import sys, torch
+from pathlib import Path
+from app.core.memory import keep_freed_memory
+if "keep" in sys.argv:
+    keep_freed_memory()
+first = torch.ones(5_000_000)
+place = first.data_ptr()
+del first
+words = Path("/proc/self/maps").read_text().splitlines()
+ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in words]
+print(any(start <= place < end for start, end in ranges))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left alone")
+def test_what_a_batch_freed_stays_with_the_process() -> None:
+    assert tell(ALLOCATE) == "False"  # The system has it back.
+    assert tell(ALLOCATE, "keep") == "True"
+
+
 # Linux's ru_maxrss begins with the most that the parent has had; VmHWM is the process's own.
 MEASURE = """
 import resource, sys, torch
@@ -70,11 +92,14 @@ for batch in (2, 400):
 """
 
 
+def tell(script: str, *arguments: str) -> str:
+    """What a script prints in a process of its own."""
+    words = [sys.executable, "-c", script, *arguments]
+    return subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+
+
 def test_a_training_takes_no_less_than_the_estimate() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
-    )
-    small, large = (int(line) for line in done.stdout.split())
+    small, large = (int(line) for line in tell(MEASURE).split())
     need = memory_need(replace(RECIPE, network="lesson-06"), 0)
     taken, estimated = large - small, need.of_batch(400) - need.of_batch(2)
     assert estimated > GIB / 4
