@@ -33,6 +33,10 @@ class InvalidPixels(ConvScopeError):
     """Numbers that are not a picture: ragged, out of range, not a number, wrongly nested."""
 
 
+class UnreadableJson(ConvScopeError):
+    """Bytes that are not JSON."""
+
+
 class UnknownModel(ConvScopeError):
     """A model that does not exist."""
 

@@ -9,6 +9,7 @@ import warnings
 from dataclasses import dataclass
 from io import BytesIO
 from math import isqrt
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from app.core.compositing import compose
 from app.core.errors import ImageTooLarge, InvalidPixels, UnreadableImage
-from app.core.pixel_rows import check_rows
+from app.core.pixel_rows import check_rows, parse_json
 from app.core.sniffing import FORMATS, damage, guess_format
 
 Pixels = NDArray[np.uint8]
@@ -63,20 +64,24 @@ class Picture:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A picture as it was sent: a file, or raw ``grey`` bytes in rows of ``width``.
+    """A picture as it was sent: a file, raw grey bytes in rows of ``width``, or the JSON of an
+    object that has its rows as "pixels".
 
-    Neither has more than ``max_pixels`` when it is read.
+    None has more than ``max_pixels`` when it is read.
     """
 
     data: bytes
     max_pixels: int
-    grey: bool = False
+    form: Literal["file", "grey", "json"] = "file"
     width: int | None = None
 
     def read(self) -> Picture:
-        """Decode it. Raises what ``read_picture`` and ``picture_from_grey`` raise."""
-        if self.grey:
+        """Decode it. Raises what ``read_picture``, ``picture_from_grey``, ``parse_json`` and
+        ``picture_from_pixels`` raise."""
+        if self.form == "grey":
             return picture_from_grey(self.data, self.width, self.max_pixels)
+        if self.form == "json":
+            return picture_from_pixels(parse_json(self.data)["pixels"], self.max_pixels)
         return read_picture(self.data, self.max_pixels)
 
 

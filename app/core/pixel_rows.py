@@ -1,5 +1,6 @@
 """Rows of numbers that programs send, checked number by number."""
 
+import json
 from collections.abc import Iterator
 from itertools import chain
 from typing import Any
@@ -7,9 +8,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core.errors import ImageTooLarge, InvalidPixels
+from app.core.errors import ImageTooLarge, InvalidPixels, UnreadableJson
 
 _FORM = "Send rows of equal length with numbers of 0..255, or with [red, green, blue] each."
+
+
+def parse_json(text: bytes) -> Any:  # noqa: ANN401
+    """What JSON says, NaN and infinite numbers included. Raises UnreadableJson."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        fault = "it is nested too deeply"
+    except UnicodeDecodeError:
+        fault = "it is not UTF-8 text"
+    except ValueError as error:  # Python says more about very long numbers than anyone here needs.
+        fault = str(error).partition(";")[0]
+    raise UnreadableJson(
+        f"This isn't JSON that can be read: {fault}. Send an object such as "
+        '{"pixels": [[0, 255], [255, 0]]}.'
+    )
 
 
 def check_rows(rows: object, max_pixels: int | None) -> NDArray[np.float64]:

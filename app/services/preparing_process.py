@@ -194,7 +194,7 @@ def _write_request(picture: Encoded, card: ModelCard) -> bytes:
     line = {
         "picture": {
             "max_pixels": picture.max_pixels,
-            "grey": picture.grey,
+            "form": picture.form,
             "width": picture.width,
         },
         "shape": card.input_shape,

@@ -21,6 +21,7 @@ STATUS: dict[type[errors.ConvScopeError], int] = {
     errors.ImageTooLarge: 413,
     errors.EmptyDrawing: 422,
     errors.InvalidPixels: 422,
+    errors.UnreadableJson: 422,
     errors.UnknownModel: 404,
     errors.UnknownLayer: 404,
     errors.NotEvaluated: 404,

@@ -5,7 +5,7 @@ No picture is decoded here: that is the source's, wherever it is prepared.
 
 import base64
 import binascii
-import json
+import re
 from functools import partial
 from math import prod
 
@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from app.core.errors import InvalidPixels, UnreadableImage
 from app.core.images import Encoded, Picture, picture_from_pixels, read_picture
+from app.core.pixel_rows import parse_json
 from app.core.sniffing import png_size
 from app.services.batcher import MAX_BATCH
 from app.services.predictor import Source
@@ -28,6 +29,9 @@ _LITTLE_PIXELS = 300 * 300
 # Each value of JSON may take 64 bytes, so these take 256 MB at most. As a file a picture of so many
 # pixels is a fraction of it.
 MOST_VALUES = 2**22
+
+# An object with nothing but rows of numbers, if it is JSON at all.
+_ROWS = re.compile(rb'\s*\{\s*"pixels"\s*:[\s\d\[\],.eE+-]*\}\s*')
 
 _FORMS = (
     'Send a picture as the field "image" of multipart/form-data, as the body itself (image/png '
@@ -48,7 +52,7 @@ async def read_sources(request: Request, max_pixels: int, width: int | None) -> 
     elif content_type == "application/json":
         sources = _from_json(await request.body(), max_pixels)
     elif content_type == GREY:
-        grey = Encoded(await request.body(), max_pixels, grey=True, width=width)
+        grey = Encoded(await request.body(), max_pixels, "grey", width)
         sources = [Source(grey.read, len(grey.data) <= _LITTLE_PIXELS, grey)]
     elif content_type.startswith("image/"):
         sources = [_file(await request.body(), max_pixels)]
@@ -98,6 +102,9 @@ def _files(form: FormData) -> list[UploadFile]:
 
 
 def _from_json(body: bytes, max_pixels: int) -> list[Source]:
+    if len(body) <= _LITTLE_BYTES and _ROWS.fullmatch(body):
+        rows = Encoded(body, max_pixels, "json")
+        return [Source(rows.read, True, rows)]
     content = _parse(body)
     if not isinstance(content, dict) or "batch" not in content:
         return [_from_object(content, len(body), max_pixels)]
@@ -118,15 +125,7 @@ def _parse(body: bytes) -> object:
             f"The JSON has more than {MOST_VALUES:,} values. Send so large a picture as a file, or "
             f"as raw grey bytes ({GREY}).",
         )
-    try:
-        return json.loads(body)
-    except RecursionError:
-        fault = "It is nested too deeply"
-    except UnicodeDecodeError:
-        fault = "It is not UTF-8 text"
-    except ValueError as error:  # Python says more about very long numbers than anyone here needs.
-        fault = str(error).partition(";")[0]
-    raise HTTPException(422, f"The body isn't JSON that can be read: {fault}. {_FORMS}")
+    return parse_json(body)
 
 
 def _from_object(content: object, size: int, max_pixels: int) -> Source:

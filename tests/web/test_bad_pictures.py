@@ -107,6 +107,9 @@ def test_bad_pixels_are_refused(api: httpx.Client, refused: Refused, name: str) 
 BODIES: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "isn't JSON"),
     "cut short": (b'{"pixels": [[0,', "isn't JSON"),
+    "two commas": (b'{"pixels": [[0,,1]]}', "isn't JSON"),
+    "a number that begins with 0": (b'{"pixels": [[07]]}', "isn't JSON"),
+    "rows nested deep": (b'{"pixels": ' + b"[" * 100_000 + b"}", "nested too deeply"),
     "nested a million deep": (b"[" * 1_000_000, "nested too deeply"),
     "not UTF-8": (b'{"image": "\xff\xfe\xfd"}', "UTF-8"),
     "a list": (b"[]", 'either "image" or "pixels"'),

@@ -1,6 +1,7 @@
 """A second process prepares where many ask at once: the same answers, and they outlive it."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -11,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
 from app.benchmarks.strokes import make_strokes, paint
 from tests.conftest import start_server, stop, wait_until_up
@@ -23,13 +26,24 @@ pytestmark = pytest.mark.skipif(
 )
 
 CLIENTS = 16
-PNG, GREY = "image/png", "application/octet-stream"
+PNG, GREY, JSON = "image/png", "application/octet-stream", "application/json"
 PICTURES = [paint(stroke) for stroke in make_strokes(8)]
+
+
+def rows_of(picture: Image.Image) -> bytes:
+    return json.dumps({"pixels": np.asarray(picture).tolist()}).encode()
+
+
 # Digits, whole pictures of colour, and what is refused.
 BODIES = [
     *((PNG, samples.encode(picture)) for picture in PICTURES),
     *((PNG, samples.encode(picture.convert("RGBA"))) for picture in PICTURES),
     *((GREY, picture.tobytes()) for picture in PICTURES),
+    *((JSON, rows_of(picture.resize((28, 28)))) for picture in PICTURES),
+    (JSON, b'{"pixels": [[0, 1], [2]]}'),
+    (JSON, b'{"pixels": [[0, 1e999]]}'),
+    (JSON, b'{"pixels": [[0, 1], [2, 3]}'),
+    (JSON, b'{"pixels": ' + b"[" * 100_000 + b"}"),
     (PNG, samples.encode(PICTURES[0].point([0] * 256))),
     (PNG, samples.encode(PICTURES[0])[:300]),
     (GREY, bytes(280 * 280)),
