@@ -129,6 +129,11 @@ export class LayerColumn extends HTMLElement {
     this.#describe(whole);
   }
 
+  /** Give back what painting takes, while nobody sees it. */
+  rest() {
+    this.#picture = null;
+  }
+
   /** @param {import("./scales.js").Span | null} span */
   #describe(span) {
     const text = this.querySelector(".range");

@@ -102,6 +102,7 @@ export class LayerColumns extends HTMLElement {
     const seen = this.large ? this.seen : null;
     this.columns.forEach((column, place) => {
       if (seen?.includes(column) ?? true) column.paint(context, this.#lefts[place], this.#density);
+      else column.rest();
     });
   }
 }

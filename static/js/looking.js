@@ -27,6 +27,11 @@ const WHOLE = 2 ** 19;
 // Numbers of a column, and of a layer or filters in the inspector: 256 kB and 1 MB.
 const COLUMN = 2 ** 16;
 const OPENED = 2 ** 18;
+// Pixels of all filters' kernels in the inspector: 8 MB, which the browser holds twice or three times.
+const PAINTED = 2 ** 21;
+/** Where not everything fits, a number takes so many pixels across, and so many lie between tiles. */
+export const ZOOM = 3;
+export const GAP = 3;
 // However large they are, so many maps or filters are shown.
 const FEWEST = 4;
 
@@ -43,9 +48,18 @@ export function mostInColumn(size) {
   return Math.max(FEWEST, Math.floor(COLUMN / size));
 }
 
-/** @param {number} size numbers of one map, one filter or one row of weights */
-export function mostOpened(size) {
+/** @param {number} size numbers of one map or one row of weights */
+function mostOpened(size) {
   return Math.max(FEWEST, Math.floor(OPENED / size));
+}
+
+/** @param {number[]} shape of a layer's weights: its filters or rows come first */
+export function mostFilters([, ...shape]) {
+  const most = mostOpened(sizeOf(shape));
+  const [kernels, height, width] = shape;
+  if (shape.length < 3) return most;
+  const painted = kernels * (ZOOM * height + GAP) * (ZOOM * width + GAP);
+  return Math.min(most, Math.max(FEWEST, Math.floor(PAINTED / painted)));
 }
 
 /**

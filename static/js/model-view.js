@@ -1,7 +1,7 @@
 // The columns, the answer and the inspector of one model.
 
 import { baseOf } from "./address.js";
-import { mostOpened, wordsFor } from "./looking.js";
+import { mostFilters, wordsFor } from "./looking.js";
 import { readNpy } from "./npy.js";
 import { Refusal, request } from "./request.js";
 import { UnitView } from "./unit-view.js";
@@ -34,7 +34,7 @@ const INPUT = {
 };
 
 // Of filters that are kept to be shown again; the largest take a megabyte each.
-const KEPT = 64;
+const KEPT = 8;
 
 export class ModelView {
   /** @type {Map<string, Tensor> | null} */
@@ -272,10 +272,9 @@ export class ModelView {
    */
   async #weightsOf({ name, weight_shape: shape }, channel) {
     if (!shape) return null;
-    const [count, ...rest] = shape;
-    const most = mostOpened(rest.reduce((product, side) => product * side, 1));
+    const most = mostFilters(shape);
     const one = channel !== null && shape.length === 4;
-    const part = most >= count ? "" : one ? `?channel=${channel}` : `?first=${most}`;
+    const part = most >= shape[0] ? "" : one ? `?channel=${channel}` : `?first=${most}`;
     const url = `/api/v1/models/${encodeURIComponent(this.name)}/layers/${encodeURIComponent(name)}/filters.npy${part}`;
     const known = this.#weights.get(url) ?? request(url).then(async (r) => readNpy(await r.arrayBuffer()));
     this.#weights.set(url, known);

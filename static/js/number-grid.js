@@ -1,6 +1,7 @@
 // Numbers as rectangles of colour, with each one's value under the pointer or the keyboard's
 // cursor: an enlarged map, a filter's kernels, all filters of a layer.
 
+import { GAP, ZOOM } from "./looking.js";
 import { paintTiles } from "./painting.js";
 import { format, spanOf } from "./scales.js";
 import { colors } from "./theme.js";
@@ -41,7 +42,10 @@ export class NumberGrid extends HTMLElement {
     this.slider = /** @type {HTMLInputElement | null} */ (this.querySelector("input[type=range]"));
     this.canvas.addEventListener("pointermove", (event) => this.#point(event));
     this.canvas.addEventListener("pointerdown", (event) => this.#point(event));
-    this.canvas.addEventListener("pointerleave", () => this.#read(null));
+    this.canvas.addEventListener("pointerleave", () => {
+      this.#read(null);
+      this.paint();
+    });
     this.canvas.addEventListener("click", () => this.#choose());
     this.canvas.addEventListener("keydown", (event) => this.#key(event));
     this.slider?.addEventListener("input", () => {
@@ -58,22 +62,21 @@ export class NumberGrid extends HTMLElement {
     if (other) this.#zoom = null;
     this.#numbers = numbers;
     this.hidden = !numbers;
-    this.paint();
     this.#read(this.#at);
+    this.paint();
   }
 
   paint() {
     const numbers = this.#numbers;
     const tiling = this.#tiling();
+    if (!numbers) this.#picture = null;
     if (!numbers || !tiling || !this.canvas) return;
     const { width, height } = extent(tiling);
     const density = Math.min(devicePixelRatio, CANVAS_LIMIT / Math.max(width, height));
-    this.canvas.width = Math.round(width * density);
-    this.canvas.height = Math.round(height * density);
+    const picture = this.#blank(Math.round(width * density), Math.round(height * density));
     this.canvas.style.width = `${width}px`;
     this.canvas.style.height = `${height}px`;
     const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    const picture = context.createImageData(this.canvas.width, this.canvas.height);
     const channels = Array.from({ length: numbers.count }, (_, tile) => tile);
     paintTiles(
       new Uint32Array(picture.data.buffer), this.canvas.width, tiling, density,
@@ -84,6 +87,23 @@ export class NumberGrid extends HTMLElement {
     if (numbers.marked) this.#frame(context, tiling, density, { tile: 0, ...numbers.marked });
     if (this.#at) this.#frame(context, tiling, density, { ...this.#at, height: 1, width: 1 });
     this.#paintLegend(numbers);
+  }
+
+  /** @type {ImageData | null} */
+  #picture = null;
+
+  /**
+   * An empty picture as large as the canvas then is: that of the last time, if it fits, since new
+   * ones, some megabytes each, would pile up until the browser cleans up.
+   * @param {number} width
+   * @param {number} height
+   */
+  #blank(width, height) {
+    const { canvas } = this;
+    if (canvas && (canvas.width !== width || canvas.height !== height)) Object.assign(canvas, { width, height });
+    if (this.#picture?.width === width && this.#picture.height === height) this.#picture.data.fill(0);
+    else this.#picture = new ImageData(width, height);
+    return this.#picture;
   }
 
   /**
@@ -131,7 +151,7 @@ export class NumberGrid extends HTMLElement {
     const numbers = this.#numbers;
     const room = this.room;
     if (!numbers || !room || room.clientWidth === 0) return null;
-    const gap = numbers.count > 1 ? 3 : 0;
+    const gap = numbers.count > 1 ? GAP : 0;
     const zoom = this.#zoom ?? this.#fitting(numbers, room, gap);
     if (this.slider) this.slider.value = String(zoom);
     const [width, height] = [numbers.width * zoom, numbers.height * zoom];
@@ -154,7 +174,7 @@ export class NumberGrid extends HTMLElement {
       const fits = across * width - gap <= room.clientWidth && rows * height - gap <= room.clientHeight;
       if (across >= 1 && fits) return zoom;
     }
-    return numbers.count > 1 && numbers.width <= LARGEST ? 3 : 1;
+    return numbers.count > 1 && numbers.width <= LARGEST ? ZOOM : 1;
   }
 
   /**
@@ -224,7 +244,6 @@ export class NumberGrid extends HTMLElement {
     output.replaceChildren();
     if (!known) {
       output.textContent = output.dataset.hint ?? "";
-      this.paint();
       return;
     }
     const value = document.createElement("b");

@@ -10,11 +10,10 @@ import { origin } from "./tiling.js";
  * @param {{data: ArrayLike<number>, start: number, width: number, height: number}} map
  * @param {import("./scales.js").Span} span
  * @param {Uint32Array} colors a palette of 256
+ * @param {Int32Array} [columns] which of a row's numbers each pixel of the box shows
  */
-export function paintMap(pixels, stride, box, map, span, colors) {
+export function paintMap(pixels, stride, box, map, span, colors, columns = columnsOf(box.width, map.width)) {
   const factor = 255 / (span.high - span.low);
-  const columns = new Int32Array(box.width);
-  for (let x = 0; x < box.width; x++) columns[x] = Math.floor((x * map.width) / box.width);
   let painted = -1;
   for (let y = 0; y < box.height; y++) {
     const row = Math.floor((y * map.height) / box.height);
@@ -31,6 +30,15 @@ export function paintMap(pixels, stride, box, map, span, colors) {
       pixels[at + x] = colors[index <= 0 ? 0 : index >= 255 ? 255 : (index + 0.5) | 0];
     }
   }
+}
+
+/**
+ * Which number each pixel of a row shows.
+ * @param {number} pixels
+ * @param {number} numbers
+ */
+function columnsOf(pixels, numbers) {
+  return Int32Array.from({ length: pixels }, (_, x) => Math.floor((x * numbers) / pixels));
 }
 
 /**
@@ -61,9 +69,13 @@ export function paintFrame(pixels, stride, { left, top, width, height }, color) 
  */
 export function paintTiles(pixels, stride, tiling, density, layer, maps, span, colors) {
   const size = layer.width * layer.height;
+  /** @type {Map<number, Int32Array>} those of a tile's width; there are two, if it isn't whole */
+  const columns = new Map();
   maps.forEach((map, place) => {
-    const numbers = { ...layer, start: map * size };
-    paintMap(pixels, stride, devicePixels(tiling, place, density), numbers, span(map), colors(map));
+    const box = devicePixels(tiling, place, density);
+    const known = columns.get(box.width) ?? columnsOf(box.width, layer.width);
+    columns.set(box.width, known);
+    paintMap(pixels, stride, box, { ...layer, start: map * size }, span(map), colors(map), known);
   });
 }
 

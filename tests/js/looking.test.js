@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { channelOf, isLarge, mostInColumn, mostOpened, notePicked, wordsFor } from "../../static/js/looking.js";
+import { channelOf, isLarge, mostFilters, mostInColumn, notePicked, wordsFor } from "../../static/js/looking.js";
+
+const bn = { name: "bn2", output_shape: [512, 7, 7], weight_shape: [512], reads: ["conv2"], channelwise: true };
+const conv = { name: "conv2", output_shape: [512, 7, 7], weight_shape: [512, 512, 3, 3], reads: ["relu"], channelwise: false };
+const fc = { name: "fc", output_shape: [1000], weight_shape: [1000, 512], reads: ["flatten"], channelwise: false };
 
 test("a network is large by the numbers in its layers", () => {
   assert.equal(isLarge([[16, 28, 28], [48, 14, 14], [1152], [10]]), false);
@@ -10,12 +14,18 @@ test("a network is large by the numbers in its layers", () => {
 
 test("large maps are few, small ones many, and some there always are", () => {
   assert.deepEqual([224, 112, 56, 28, 7].map((side) => mostInColumn(side * side)), [4, 5, 20, 83, 1337]);
-  assert.deepEqual([224, 112, 25088].map((side) => mostOpened(side * (side > 999 ? 1 : side))), [5, 20, 10]);
+  const opened = [224, 112].map((side) => wordsFor([], { layer: { ...conv, output_shape: [64, side, side] }, channel: null }));
+  assert.deepEqual(opened, [["conv2:5"], ["conv2:20"]]);
 });
 
-const bn = { name: "bn2", output_shape: [512, 7, 7], weight_shape: [512], reads: ["conv2"], channelwise: true };
-const conv = { name: "conv2", output_shape: [512, 7, 7], weight_shape: [512, 512, 3, 3], reads: ["relu"], channelwise: false };
-const fc = { name: "fc", output_shape: [1000], weight_shape: [1000, 512], reads: ["flatten"], channelwise: false };
+test("of filters there are as many as one can paint, of rows as many as one can send", () => {
+  // A 3 x 3 kernel takes 12 x 12 pixels with its gap, and 512 of them make 28 of 2 ** 21 pixels.
+  assert.equal(mostFilters([512, 512, 3, 3]), 28);
+  assert.equal(mostFilters([512, 256, 1, 1]), 227);
+  assert.ok(mostFilters([64, 3, 7, 7]) > 64);
+  assert.equal(mostFilters([8, 10000, 11, 11]), 4);
+  assert.equal(mostFilters([1000, 25088]), 10);
+});
 
 test("a trace is asked for what is in view, and for what is opened", () => {
   const columns = [{ name: "input", count: 3, shown: 3 }, { name: "a", count: 64, shown: 4 }, { name: "b", count: 5, shown: 5 }];
