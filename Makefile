@@ -165,12 +165,14 @@ static/vendor/.copied: package.json package-lock.json Makefile .venv/.node
 	cp $(VENDOR:%=node_modules/%) static/vendor/
 	@touch $@
 
-# libatomic1 is what the browser's driver lacks on a bare Debian.
+# The headless shell is a third of the work for each page; not every system packages it. libatomic1
+# is what the browser's driver lacks on a bare Debian.
 browser:
-	@for name in chromium chromium-browser google-chrome; do \
+	@for name in chromium-headless-shell chromium chromium-browser google-chrome; do \
 		if command -v $$name; then exit; fi; \
 	done; \
 	sudo=; test "$$(id -u)" = 0 || sudo='sudo --non-interactive'; \
-	{ $$sudo apt-get update && $$sudo apt-get install --yes chromium libatomic1; } </dev/null || { \
+	get() { $$sudo apt-get install --yes $$1 libatomic1; }; \
+	{ $$sudo apt-get update && { get chromium-headless-shell || get chromium; }; } </dev/null || { \
 		echo 'The tests of the pages need Chromium, and it could not be installed.' \
 		'Install it so that "chromium" is on the PATH, and run this again.' >&2; exit 1; }

@@ -10,7 +10,7 @@ from app.core.errors import ConvScopeError
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chromium-headless-shell")
 WINDOW = (1280, 840)
 
 

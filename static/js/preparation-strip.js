@@ -24,7 +24,7 @@ export class PreparationStrip extends HTMLElement {
 
   #paint() {
     const canvases = this.querySelectorAll("canvas");
-    this.#steps.forEach(({ picture }, place) => paint(canvases[place], picture, theme() === "light"));
+    this.#steps.forEach(({ picture }, place) => paint(canvases[place], picture, theme() === "light" ? 255 : 0));
   }
 }
 
@@ -44,21 +44,21 @@ function figure({ name, caption }) {
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Tensor} picture (height, width) grey, light ink, or (height, width, 3)
- * @param {boolean} light whether ink is dark here, on a light page
+ * @param {number} ink what turns light ink into the page's: 255 for dark ink, 0 for light
  */
-function paint(canvas, { shape, data }, light) {
+function paint(canvas, { shape, data }, ink) {
   const [height, width, colors] = shape;
   // A canvas that is given a size, even the same, makes the page lay itself out anew.
   if (canvas.width !== width) canvas.width = width;
   if (canvas.height !== height) canvas.height = height;
   const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
   const picture = context.createImageData(width, height);
-  for (let at = 0; at < width * height; at++) {
-    for (let c = 0; c < 3; c++) {
-      const value = colors === 3 ? data[at * 3 + c] : light ? 255 - data[at] : data[at];
-      picture.data[at * 4 + c] = value;
-    }
-    picture.data[at * 4 + 3] = 255;
+  const pixels = new Uint32Array(picture.data.buffer);
+  for (let at = 0; at < pixels.length; at++) {
+    const light = colors === 3
+      ? (data[3 * at + 2] << 16) | (data[3 * at + 1] << 8) | data[3 * at]
+      : (data[at] ^ ink) * 0x010101;
+    pixels[at] = 0xff000000 | light;
   }
   context.putImageData(picture, 0, 0);
 }

@@ -20,6 +20,8 @@ export class ProbabilityBars extends HTMLElement {
     this.label = this.querySelector(".answer-label");
     this.share = this.querySelector(".answer-share");
     this.rows = [...this.querySelectorAll("li")];
+    /** The bars themselves: what a row is told, the browser looks up again for all within. */
+    this.fills = /** @type {HTMLElement[]} */ ([...this.querySelectorAll(".fill")]);
     this.rows.forEach((row, rank) => {
       row.querySelector("button")?.addEventListener("click", () => this.#choose(rank));
     });
@@ -53,7 +55,7 @@ export class ProbabilityBars extends HTMLElement {
       const entry = prediction?.probabilities[place];
       row.toggleAttribute("data-best", !!entry && (this.ranked ? place === 0 : entry.label === prediction?.label));
       if (this.ranked) set(row.querySelector(".label"), entry?.label ?? "");
-      row.style.setProperty("--share", String(entry?.probability ?? 0));
+      this.fills?.[place].style.setProperty("--share", String(entry?.probability ?? 0));
       set(row.querySelector(".share"), entry ? `${percent(entry.probability)} %` : "");
       const logit = prediction ? `logit ${logits?.[place]}, probability ${entry?.probability}` : "";
       row.title = logit;

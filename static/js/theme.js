@@ -15,14 +15,13 @@ const palettes = Object.fromEntries(
 );
 let line = 0;
 
-// Painters ask at every stroke, so it is read once.
 let choice = localStorage.getItem(KEY) ?? "auto";
 
+/** @type {"light" | "dark"} */
+let current = "light";
+
 /** @returns {"light" | "dark"} */
-export function theme() {
-  if (choice === "light" || choice === "dark") return choice;
-  return system.matches ? "dark" : "light";
-}
+export const theme = () => current;
 
 /**
  * The palette of the theme of now.
@@ -38,8 +37,11 @@ const following = () => ORDER[(ORDER.indexOf(choice) + 1) % ORDER.length];
 
 function apply() {
   const root = document.documentElement;
-  root.dataset.theme = theme();
-  for (const [name, stops] of Object.entries(scales[theme()] ?? {})) {
+  const dark = choice === "auto" ? system.matches : choice === "dark";
+  // Kept, since painters ask for every map, and the browser looks at the whole page to answer.
+  current = dark ? "dark" : "light";
+  root.dataset.theme = current;
+  for (const [name, stops] of Object.entries(scales[current] ?? {})) {
     root.style.setProperty(`--${name}`, `linear-gradient(to right, ${stops.join()})`);
   }
   [line] = palette([getComputedStyle(root).getPropertyValue("--line").trim(), "#000000"]);

@@ -12,6 +12,8 @@ from typing import Literal, Protocol
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
+from app.benchmarks.browser import find_chromium
+
 REBOUND = "rebound.example"
 # Milliseconds until what is expected must be so: no test here is about time, and others run beside.
 PATIENCE = 20_000
@@ -49,8 +51,8 @@ class Watched:
 # that need a loop of their own could not have one.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next(found for name in names if (found := shutil.which(name)))
+    # The shell is Chromium without all that surrounds a page, which Playwright, too, prefers.
+    path = shutil.which("chromium-headless-shell") or find_chromium()
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)

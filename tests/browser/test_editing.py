@@ -40,7 +40,7 @@ def shows(page: Page, api: httpx.Client, model: str, image: str) -> list[float]:
     expected = predicted(api, model, image)
     page.wait_for_function(
         """expected => {
-          const rows = [...document.querySelectorAll("probability-bars li")];
+          const rows = [...document.querySelectorAll("probability-bars .fill")];
           const shares = rows.map(row => Number(row.style.getPropertyValue("--share")));
           return shares.every((share, place) => Math.abs(share - expected[place]) < 1e-6);
         }""",

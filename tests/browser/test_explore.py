@@ -34,7 +34,7 @@ def test_a_drawn_seven_is_read_and_its_bars_are_the_api_s(explore: Watched, serv
     expect(page.locator(".answer-label")).to_have_text("7")
     answer = predicted(server, image)
     assert answer["label"] == "7"
-    shown = page.locator("probability-bars li").evaluate_all(
+    shown = page.locator("probability-bars .fill").evaluate_all(
         "rows => rows.map(row => Number(row.style.getPropertyValue('--share')))"
     )
     wanted = [entry["probability"] for entry in answer["probabilities"]]  # type: ignore[attr-defined]

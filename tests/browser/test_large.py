@@ -132,7 +132,9 @@ def test_the_most_probable_of_a_thousand_classes(
     expect(bars).to_have_count(10)
     expect(page.locator("probability-bars header")).to_contain_text("10 of 1,000 classes")
     expect(bars.first.locator(".label")).to_have_text(page.locator(".answer-label").inner_text())
-    shares = bars.evaluate_all("all => all.map(r => Number(r.style.getPropertyValue('--share')))")
+    shares = bars.locator(".fill").evaluate_all(
+        "all => all.map(r => Number(r.style.getPropertyValue('--share')))"
+    )
     assert shares == sorted(shares, reverse=True)
     title = bars.nth(3).get_attribute("title") or ""
     best = bars.first.get_attribute("title") or ""

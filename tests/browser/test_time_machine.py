@@ -43,7 +43,7 @@ def ready(page: Page) -> None:
 
 def shares(page: Page) -> list[float]:
     """The probabilities as the bars have them."""
-    found: list[float] = page.locator("probability-bars li").evaluate_all(
+    found: list[float] = page.locator("probability-bars .fill").evaluate_all(
         "rows => rows.map(row => Number(row.style.getPropertyValue('--share')))"
     )
     return found
@@ -79,7 +79,7 @@ def test_the_slider_takes_the_drawing_through_every_snapshot(
         expected = predicted(runs, snapshot["model"], image)
         page.wait_for_function(
             """expected => {
-              const rows = [...document.querySelectorAll("probability-bars li")];
+              const rows = [...document.querySelectorAll("probability-bars .fill")];
               const shares = rows.map(row => Number(row.style.getPropertyValue("--share")));
               return shares.every((share, place) => Math.abs(share - expected[place]) < 1e-5);
             }""",

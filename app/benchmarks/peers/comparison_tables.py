@@ -8,6 +8,7 @@ from app.benchmarks.peers.comparing import CLIENTS, PIXELS, PNG, ServerLoad, Tri
 from app.benchmarks.tables import UNKNOWN, ms, table
 
 OURS = "ConvScope"
+BARE = "Bare uvicorn"
 # LitServe's batches may be the better way for one client, too.
 LITSERVE = ("LitServe", "LitServe, fast queue", "LitServe, batched")
 BATCHED = ("LitServe, batched",)
@@ -25,7 +26,7 @@ _LOADS = (
     "memory",
     "farthest from torch",
 )
-_AIMS = ("what", "against", "aim", "reached", "")
+_AIMS = ("what", "against", "aim", "reached", "", "bare uvicorn's")
 
 
 @dataclass(frozen=True)
@@ -96,30 +97,34 @@ def trials_table(trials: Sequence[Trial]) -> str:
 
 
 def aims_table(measured: Sequence[ServerLoad]) -> str:
-    """A row per aim: ConvScope's ratio to the best of the others, and whether that is enough."""
+    """A row per aim: ConvScope's ratio to the best of the others, whether that is enough, and the
+    ratio of the bare subject."""
     return table(_AIMS, [_aim_row(aim, measured) for aim in AIMS])
 
 
 def _aim_row(aim: Aim, measured: Sequence[ServerLoad]) -> list[str]:
     clients = "1 client" if aim.clients == 1 else f"{aim.clients} clients"
     aimed = "" if aim.least is None else f"at least {aim.least:g}"
-    ratio = ratio_of(aim, measured)
-    if ratio is None:
-        told, verdict = "not measured", ""
-    else:
-        told = f"{ratio:.2f}"
-        verdict = "" if aim.least is None else "yes" if ratio >= aim.least else "no"
-    return [f"{aim.what}, {aim.form}, {clients}", _named(aim.others), aimed, told, verdict]
+    ratio, bare = (ratio_of(aim, measured, server) for server in (OURS, BARE))
+    verdict = ""
+    if ratio is not None and aim.least is not None:
+        verdict = "yes" if ratio >= aim.least else "no"
+    what = f"{aim.what}, {aim.form}, {clients}"
+    return [what, _named(aim.others), aimed, _ratio(ratio), verdict, _ratio(bare)]
+
+
+def _ratio(ratio: float | None) -> str:
+    return "not measured" if ratio is None else f"{ratio:.2f}"
 
 
 def _named(others: tuple[str, ...]) -> str:
     return others[0] if len(others) == 1 else f"the best of {others[0]}"
 
 
-def ratio_of(aim: Aim, measured: Sequence[ServerLoad]) -> float | None:
-    """How many times as good ConvScope is as the best of the others; None without both."""
+def ratio_of(aim: Aim, measured: Sequence[ServerLoad], server: str = OURS) -> float | None:
+    """How many times as good a server is as the best of the others; None without both."""
     better: Callable[[Load], float] = (lambda load: 1 / load.percentile(0.99)) if aim.p99 else _rate
-    ours = _best((OURS,), aim, measured, better)
+    ours = _best((server,), aim, measured, better)
     theirs = _best(aim.others, aim, measured, better)
     return ours / theirs if ours and theirs else None
 

@@ -19,6 +19,7 @@ from app.benchmarks.peers.comparison_tables import aims_table, loads_table, tria
 from app.benchmarks.peers.servers import (
     FAST,
     UNBATCHED,
+    bare,
     convscope,
     direct_gradio,
     gradio,
@@ -67,7 +68,8 @@ def _try_batchings(questions: Sequence[Questions], quick: bool, say: Say) -> lis
 def _compare_all(
     questions: Sequence[Questions], trials: Sequence[Trial], limits: Limits
 ) -> Iterator[ServerLoad]:
-    yield from compare(convscope(), questions, limits)
+    for ours in (convscope(), bare()):
+        yield from compare(ours, questions, limits)
     if trials:
         for batching in (UNBATCHED, FAST):
             yield from compare(litserve(batching), questions, limits)

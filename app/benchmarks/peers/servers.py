@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -73,19 +74,21 @@ def convscope() -> Server:
     return Server("ConvScope", CONVSCOPE, PATH, _as_it_is, read)
 
 
+def bare() -> Server:
+    """The subject alone in uvicorn, which shows what can't be saved."""
+    program = Program((sys.executable, "-m", f"{_PEERS}.bare_server", "--port"), "/")
+    return Server("Bare uvicorn", program, "/", _as_it_is, _read_probabilities)
+
+
 def litserve(batching: Batching) -> Server:
     """LitServe, in the environment that ``make bench-peers`` has made."""
-
-    def read(body: bytes) -> list[float]:
-        probabilities: list[float] = json.loads(body)["probabilities"]
-        return probabilities
 
     options = ("--workers", "--batch", "--wait", "--queue")
     values = (batching.workers, batching.pictures, batching.seconds, batching.queue)
     words = [str(part) for pair in zip(options, values, strict=True) for part in pair]
     program = _program("litserve", words, "/health")
     name = _LITSERVE.get(batching, "LitServe, batched")
-    return Server(name, program, "/predict", _as_it_is, read)
+    return Server(name, program, "/predict", _as_it_is, _read_probabilities)
 
 
 def gradio() -> Server:
@@ -134,6 +137,11 @@ def _python(peer: str) -> str:
 
 def _as_it_is(content: dict[str, Any]) -> dict[str, Any]:
     return content
+
+
+def _read_probabilities(body: bytes) -> list[float]:
+    probabilities: list[float] = json.loads(body)["probabilities"]
+    return probabilities
 
 
 def _as_arguments(content: dict[str, Any]) -> dict[str, Any]:
