@@ -39,7 +39,7 @@ from app.benchmarks.peers.comparison_tables import (
     ratio_of,
     trials_table,
 )
-from app.benchmarks.peers.report import MISSING, PEERS, compare_peers
+from app.benchmarks.peers.report import MISSING, PEERS, compare_peers, typical
 from app.benchmarks.peers.servers import NoProbabilities, convscope
 from app.benchmarks.peers.subject import Subject
 from app.benchmarks.process_costs import session_memory, session_seconds
@@ -96,6 +96,15 @@ def test_ratios_are_to_the_best_of_the_others() -> None:
     assert told["rate", PNG, 1, ("Gradio",)] == 16
     assert told["rate", PIXELS, 32, batched] == 2
     assert told["p99", PNG, 32, batched] == 2
+
+
+def test_of_several_rounds_the_middle_one_is_told() -> None:
+    rates = {"LitServe": (300, 100, 200), "Gradio": (50, 60, 150)}
+    rounds = [
+        a_load(server, PNG, 32, rates[server][place], 9.0) for place in range(3) for server in rates
+    ]
+    told = [(one.server, one.load.rate) for one in typical(rounds)]
+    assert told == [("LitServe", 200), ("Gradio", 60)]
 
 
 def test_an_aim_is_reached_missed_or_not_measured() -> None:
