@@ -22,8 +22,8 @@ from models.registry import blank_card, create_hollow_network
 
 FLOAT_BYTES = 4
 # Of each parameter an optimizer remembers these: SGD its momentum, Adam the mean and the mean
-# square of its gradients (Kingma and Ba, "Adam", 2015).
-OPTIMIZER_COPIES = {"sgd": 1, "adam": 2, "adamw": 2}
+# square of its gradients (Kingma and Ba, "Adam", 2015), Muon of filters the mean alone.
+OPTIMIZER_COPIES = {"sgd": 1, "adam": 2, "adamw": 2, "muon": 1}
 # Batch norm wants two.
 IMAGES = 2
 # glibc's numbers for these (malloc.h), and the highest threshold that it takes.

@@ -12,6 +12,7 @@ from torch import nn, optim
 
 from app.core.augmenting import create_augmentation
 from app.core.errors import ConvScopeError
+from app.core.muon import Muon
 from models.registry import list_networks
 
 Schedule = Callable[[float], float]
@@ -152,6 +153,10 @@ def _adamw(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> opt
     return optim.AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
 
 
+def _muon(parameters: Iterable[nn.Parameter], rate: float, decay: float) -> optim.Optimizer:
+    return Muon(parameters, lr=rate, weight_decay=decay, fused=True)
+
+
 def _cosine(progress: float) -> float:
     return (1 + math.cos(math.pi * progress)) / 2
 
@@ -163,7 +168,7 @@ def _one_cycle(progress: float, rise: float = 0.15) -> float:
     return _cosine((progress - rise) / (1 - rise))
 
 
-_OPTIMIZERS = {"sgd": _sgd, "adam": _adam, "adamw": _adamw}
+_OPTIMIZERS = {"sgd": _sgd, "adam": _adam, "adamw": _adamw, "muon": _muon}
 _SCHEDULES: dict[str, Schedule] = {
     "constant": lambda progress: 1.0,
     "cosine": _cosine,

@@ -31,7 +31,9 @@ def test_what_a_pass_keeps_is_what_a_hand_counts() -> None:
     assert abs(saved_bytes("convnet-revisited") - 4 * floats) <= 4 * 4
 
 
-@pytest.mark.parametrize(("optimizer", "copies"), [("sgd", 4), ("adam", 5), ("adamw", 5)])
+@pytest.mark.parametrize(
+    ("optimizer", "copies"), [("sgd", 4), ("adam", 5), ("adamw", 5), ("muon", 4)]
+)
 def test_each_parameter_is_there_several_times(optimizer: str, copies: int) -> None:
     need = memory_need(replace(RECIPE, optimizer=optimizer), 1000)
     assert need.fixed == 4 * copies * blank_card("lenet5").parameters + 1000
