@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 import pytest
@@ -39,6 +40,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     assert "Warning" not in words, words
 
 
+class Process(Protocol):
+    """What tests ask of a server's process."""
+
+    @property
+    def pid(self) -> int: ...
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def send_signal(self, number: int, /) -> None: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
 def start_server(
     data: Path, output: int | None = None, **environment: str
 ) -> tuple[subprocess.Popen[bytes], str]:
@@ -54,7 +67,7 @@ def start_server(
     return process, f"http://127.0.0.1:{port}"
 
 
-def stop(process: subprocess.Popen[bytes]) -> int:
+def stop(process: Process) -> int:
     """Ask a server to end, as a container does; returns its exit status."""
     process.terminate()
     try:
@@ -70,7 +83,7 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
+def wait_until_up(address: str, process: Process) -> None:
     for _ in range(600):
         assert process.poll() is None, "the server ended before it answered"
         try:

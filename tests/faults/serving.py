@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import sqlite3
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,7 +15,8 @@ import httpx
 from PIL import Image
 from safetensors import safe_open
 
-from tests.conftest import start_server, stop, wait_until_up
+from tests.conftest import Process, free_port, stop, wait_until_up
+from tests.faults.forking import ForkedServer, mark_of
 
 # All that a data folder may hold once nothing is being written.
 EXPECTED = re.compile(
@@ -37,7 +37,7 @@ class Served:
     def __init__(self, data: Path, log: Path, **environment: str) -> None:
         self.data, self.log = data, log
         self.environment = environment
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.api = httpx.Client()
 
     def start(self) -> None:
@@ -47,10 +47,16 @@ class Served:
         self.api.close()
         self.api = httpx.Client(base_url=address, timeout=60)
 
-    def begin(self) -> tuple[subprocess.Popen[bytes], str]:
+    def begin(self) -> tuple[Process, str]:
         """A starting server, and its address."""
-        with self.log.open("ab") as output:
-            return start_server(self.data, output.fileno(), **self.environment)
+        port = free_port()
+        environment = {
+            **os.environ,
+            "CONVSCOPE_DATA_DIR": str(self.data),
+            **self.environment,
+        }
+        process = ForkedServer(["serve", "--port", str(port)], environment, self.log)
+        return process, f"http://127.0.0.1:{port}"
 
     def kill(self) -> None:
         """End it as a crash would."""
@@ -135,11 +141,12 @@ def until(condition: Callable[[], bool], what: Callable[[], object] = str) -> No
 
 def processes_of(data: Path) -> list[int]:
     """All living processes that were started for a data folder, orphans too."""
-    wanted = f"CONVSCOPE_DATA_DIR={data}\0".encode()
+    wanted, mark = f"CONVSCOPE_DATA_DIR={data}\0".encode(), f"{mark_of(data)}\n"
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if wanted in (folder / "environ").read_bytes() + b"\0":
+            started = wanted in (folder / "environ").read_bytes() + b"\0"
+            if started or (folder / "comm").read_text() == mark:
                 found.append(int(folder.name))
     return [pid for pid in found if pid != os.getpid()]
 

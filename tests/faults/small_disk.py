@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
+from tests.conftest import Process, free_port
 from tests.faults.serving import Served
 
 MEGABYTES = 16
@@ -62,7 +62,7 @@ class ServedFromSmallDisk(Served):
         super().__init__(disk.mount / "data", log)
         self.disk = disk
 
-    def begin(self) -> tuple[subprocess.Popen[bytes], str]:
+    def begin(self) -> tuple[Process, str]:
         """A starting server that sees the disk, and its address."""
         port = free_port()
         words = self.disk.command(sys.executable, "-m", "app.cli", "serve", "--port", str(port))

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from random import Random
 
+from tests.conftest import Process, start_server
 from tests.faults.makings import Kept
-from tests.faults.serving import Served, check_files, events_of, reading, served
+from tests.faults.serving import Served, check_files, events_of, reading, running
 
 CLOCK = Path(__file__).parent / "clock"
 DAY, YEAR = 86_400, 365 * 86_400
@@ -19,7 +20,7 @@ def test_a_clock_that_jumps_changes_no_order(tmp_path: Path) -> None:
     file, kept, random = tmp_path / "clock", Kept(), Random(7)
     set_clock(file, 0)
     words = {"CLOCK_FILE": str(file), "PYTHONPATH": f"{CLOCK}{os.pathsep}{Path.cwd()}"}
-    with served(tmp_path, **words) as server:
+    with running(ServedAnew(tmp_path / "data", tmp_path / "log.txt", **words)) as server:
         run = server.launch(epochs=1000)
         waiting = server.launch(epochs=2)
         server.wait_for_epoch(run, 1)
@@ -45,6 +46,15 @@ def test_a_clock_that_jumps_changes_no_order(tmp_path: Path) -> None:
         server.stop()
         check_files(server.data)
         assert "Traceback" not in server.words()
+
+
+class ServedAnew(Served):
+    """A server whose Python starts anew, and with it the clock that its environment says."""
+
+    def begin(self) -> tuple[Process, str]:
+        """A starting server, and its address."""
+        with self.log.open("ab") as output:
+            return start_server(self.data, output.fileno(), **self.environment)
 
 
 def set_clock(file: Path, seconds: int) -> None:
