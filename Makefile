@@ -49,7 +49,9 @@ serve: install ## Serve ConvScope on http://127.0.0.1:8000 (HOST=, PORT=)
 	@exec $(BIN)/convscope serve --host $(HOST) --port $(PORT)
 
 .PHONY: test
-test: browser test-js test-python ## Run every test (ARGS= for pytest)
+test: ## Run every test (ARGS= for pytest)
+	@$(MAKE) --no-print-directory --jobs 2 browser .venv/.dev # by apt and by pip, side by side
+	@$(MAKE) --no-print-directory test-js test-python
 
 # One at a time: some tell how soon a server must have given up.
 .PHONY: test-faults

@@ -146,7 +146,9 @@ def processes_of(data: Path) -> list[int]:
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             started = wanted in (folder / "environ").read_bytes() + b"\0"
-            if started or (folder / "comm").read_text() == mark:
+            forked = (folder / "comm").read_text() == mark
+            # One that has ended, and is still to be buried, has lost its words.
+            if started or (forked and (folder / "cmdline").read_bytes()):
                 found.append(int(folder.name))
     return [pid for pid in found if pid != os.getpid()]
 
