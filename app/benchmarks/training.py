@@ -11,6 +11,7 @@ from app.benchmarks.lesson_loop import LOOPS, Loop, run_epoch
 from app.core.dataset_files import DatasetFolders
 from app.core.evaluating import evaluate
 from app.core.events import BatchDone, EpochDone, Snapshot, Started
+from app.core.memory import keep_freed_memory
 from app.core.recipes import Recipe
 from app.core.training import load_parts, train
 from models.registry import blank_card, create_network, list_cards
@@ -83,6 +84,7 @@ def _compare(loop: Loop, dataset: str, folders: DatasetFolders, rounds: int) -> 
     sizes = sorted({loop.batch_size, recipe.batch_size, LARGE_BATCH})
     lesson: list[Epoch] = []
     ours: dict[int, list[Epoch]] = {size: [] for size in sizes}
+    keep_freed_memory()  # as `convscope train` does, and then for both loops
     for _ in range(rounds):
         lesson.append(_lesson_epoch(loop, recipe, folders))
         for size in sizes:
@@ -124,6 +126,7 @@ def _our_epoch(recipe: Recipe, folders: DatasetFolders) -> Epoch:
 
 def sprint(recipe: Recipe, folders: DatasetFolders) -> Sprint:
     """Train until the validation accuracy is TARGET, or to the end."""
+    keep_freed_memory()
     asked = first = time.perf_counter()
     images = 0
     for event in train(recipe, folders):
