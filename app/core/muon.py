@@ -26,13 +26,20 @@ class Muon(optim.AdamW):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
-        """Change every parameter that has a gradient; those of filters are used up."""
+        """Change every parameter that has a gradient; those of filters are used up.
+
+        Returns what ``closure`` does, which is called first where there is one.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.ndim == 4 and parameter.grad is not None:
                     self._turn(parameter, group["lr"], group["weight_decay"])
                     parameter.grad = None
-        loss: float | None = super().step(closure)
+        super().step()
         return loss
 
     def _turn(self, filters: Tensor, rate: float, decay: float) -> None:

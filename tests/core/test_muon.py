@@ -52,3 +52,21 @@ def test_all_but_filters_are_adamw_s() -> None:
         optimizer.step()
     equal = [a.equal(b) for a, b in zip(first.parameters(), second.parameters(), strict=True)]
     assert equal == [False, True, True, True]
+
+
+def test_a_closure_s_gradients_are_turned_too() -> None:
+    first, second = (nn.Conv2d(1, 2, 3) for _ in "ab")
+    second.load_state_dict(first.state_dict())
+    images = torch.randn(4, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+
+    def closure() -> float:
+        loss = first(images).square().sum()
+        loss.backward()
+        return loss.item()
+
+    told = Muon(first.parameters(), lr=0.1).step(closure)
+    loss = second(images).square().sum()
+    loss.backward()
+    Muon(second.parameters(), lr=0.1).step()
+    assert told == loss.item()
+    assert first.weight.equal(second.weight)
