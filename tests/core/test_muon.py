@@ -62,7 +62,8 @@ def test_a_closure_s_gradients_are_turned_too() -> None:
     def closure() -> float:
         loss = first(images).square().sum()
         loss.backward()
-        return loss.item()
+        value: float = loss.item()
+        return value
 
     told = Muon(first.parameters(), lr=0.1).step(closure)
     loss = second(images).square().sum()
