@@ -155,7 +155,7 @@ def test_the_time_to_99_percent_is_told_or_that_it_was_not_reached(trainings: Pa
 
 def test_ratios_and_rates_follow_from_the_seconds() -> None:
     loop = Loop("000", "convnet-revisited", 100, 0.01)
-    one = Comparison(loop, 5000, Epoch(10, 0.95), {64: Epoch(4, 0.99)}, "float32, channels_last")
+    one = Comparison(loop, 5000, Epoch(10, 0.95), {64: Epoch(4, 0.99, "float32, channels_last")})
     lesson, ours = (
         [c.strip() for c in line.split("|")[4:-1]] for line in epochs_table([one]).splitlines()[2:]
     )

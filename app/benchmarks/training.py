@@ -33,10 +33,11 @@ SPRINT = Recipe(
 @dataclass(frozen=True)
 class Epoch:
     """One epoch: its seconds without validation, and what the network then recognises of the
-    images that were held out, in 0..1."""
+    images that were held out, in 0..1, and the precision and memory layout of it."""
 
     seconds: float
     accuracy: float
+    tuning: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,6 @@ class Comparison:
     images: int
     lesson: Epoch
     ours: dict[int, Epoch]
-    tuning: str
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,6 @@ def _compare(loop: Loop, dataset: str, folders: DatasetFolders, rounds: int) -> 
         started.training_images,
         _typical(lesson),
         {size: _typical(epochs) for size, epochs in ours.items()},
-        f"{started.precision}, {started.layout}",
     )
 
 
@@ -114,13 +113,16 @@ def _lesson_epoch(loop: Loop, recipe: Recipe, folders: DatasetFolders) -> Epoch:
 
 def _our_epoch(recipe: Recipe, folders: DatasetFolders) -> Epoch:
     start = seconds = 0.0
+    tuning = ""
     for event in train(recipe, folders):
-        if isinstance(event, Snapshot) and event.epoch == 0:
+        if isinstance(event, Started):
+            tuning = f"{event.precision}, {event.layout}"
+        elif isinstance(event, Snapshot) and event.epoch == 0:
             start = time.perf_counter()
         elif isinstance(event, BatchDone):
             seconds = time.perf_counter() - start
         elif isinstance(event, EpochDone):
-            return Epoch(seconds, event.validation_accuracy)
+            return Epoch(seconds, event.validation_accuracy, tuning)
     raise AssertionError("A training ends its epochs.")
 
 

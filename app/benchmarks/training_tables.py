@@ -23,7 +23,7 @@ def epochs_table(comparisons: Sequence[Comparison]) -> str:
     for one in comparisons:
         rows.append(_row(one, f"lesson {one.loop.lesson}", one.loop.batch_size, one.lesson))
         for batch_size, epoch in one.ours.items():
-            rows.append(_row(one, f"ours, {one.tuning}", batch_size, epoch))
+            rows.append(_row(one, f"ours, {epoch.tuning}", batch_size, epoch))
     return table(_EPOCHS, rows)
 
 

@@ -18,7 +18,7 @@ from app.core.evaluating import Evaluation, evaluate, to_input
 from app.core.events import Started
 from app.core.recipes import Recipe, create_optimizer, find_schedule
 from app.core.reordering import pool_first
-from app.core.tuning import DEFAULT, IMAGES, Tuning, find_tuning
+from app.core.tuning import DEFAULT, Tuning, find_tuning, images_to_time
 from models.registry import blank_card, create_network
 from models.whitening import WhiteningConv2d
 
@@ -57,8 +57,9 @@ class Learner:
 
     def find_tuning(self, folder: Path) -> Tuning:
         """The tuning that is the fastest here, as ``folder`` remembers it or as it is timed."""
-        inputs = to_input(self.images[:IMAGES] / 255, self.card)
-        return find_tuning(self.recipe.network, self.quick, inputs, self.labels[:IMAGES], folder)
+        count = images_to_time(self.recipe.batch_size, self.card.input_shape)
+        inputs = to_input(self.images[:count] / 255, self.card)
+        return find_tuning(self.recipe.network, self.quick, inputs, self.labels[:count], folder)
 
     def _whiten(self) -> None:
         for module in self.network.modules():

@@ -7,6 +7,7 @@ gives the same weights again: two ways that are about as fast differ in the last
 import copy
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,9 +24,11 @@ from torch.nn import functional
 from app.core.devices import processor_name
 from app.core.whole_files import write_atomically
 
-IMAGES = 32
+# bfloat16 gains with the batch, so that it is timed with as many images as there will be, up to
+# MOST_IMAGES; of large ones no more than FEW_IMAGES, unless they have fewer NUMBERS together.
+FEW_IMAGES, MOST_IMAGES, NUMBERS = 32, 128, 128 * 3 * 32 * 32
 ROUNDS = 5
-CLEARLY_FASTER = 1.3
+CLEARLY_FASTER = 1.2
 HOPELESS = 3
 
 
@@ -56,18 +59,24 @@ _LAYOUTS = ("channels_last", "contiguous_format")
 CANDIDATES = [Tuning(*pair) for pair in product(("float32", "bfloat16"), _LAYOUTS)]
 
 
+def images_to_time(batch_size: int, input_shape: tuple[int, int, int]) -> int:
+    """How many images of a shape (channels, height, width) each candidate is timed with."""
+    return min(batch_size, MOST_IMAGES, max(FEW_IMAGES, NUMBERS // math.prod(input_shape)))
+
+
 def find_tuning(
     name: str, network: nn.Module, inputs: Tensor, labels: Tensor, folder: Path
 ) -> Tuning:
     """The fastest tuning of a network called ``name``: the remembered one, else it is timed.
 
-    ``folder`` remembers, if it is there and can be written. Remove its files called ``.tuning-*``
-    to have everything timed again. The network, and torch's random state, stay as they are.
+    ``inputs`` are as many images as ``images_to_time`` says. ``folder`` remembers, if it is there
+    and can be written. Remove its files called ``.tuning-*`` to have everything timed again. The
+    network, and torch's random state, stay as they are.
     """
     device = str(inputs.device)
     if inputs.is_cuda:
         device = torch.cuda.get_device_name(inputs.device)
-    case = [processor_name(), device, torch.__version__, name, *inputs.shape[1:]]
+    case = [processor_name(), device, torch.__version__, name, *inputs.shape]
     digest = hashlib.sha256(json.dumps(case).encode()).hexdigest()[:16]
     path = folder / f".tuning-{digest}.json"
     if remembered := _read(path):
