@@ -43,11 +43,21 @@ def out_of_memory_said(recipe: Recipe) -> Iterator[None]:
     except (MemoryError, RuntimeError, OSError) as error:
         if not _is_out_of_memory(error):
             raise
-        raise OutOfMemory(
-            f"Memory ran out while {recipe.network} was trained with batches of "
-            f"{recipe.batch_size}. Start again with a smaller batch_size or a smaller network, or "
-            "end other programs first."
-        ) from error
+        raise out_of_memory(recipe) from error
+
+
+def out_of_memory(recipe: Recipe) -> OutOfMemory:
+    """What is said of a training that there was no memory for."""
+    return OutOfMemory(
+        f"Memory ran out while {recipe.network} was trained with batches of "
+        f"{recipe.batch_size}. Start again with a smaller batch_size or a smaller network, or "
+        "end other programs first."
+    )
+
+
+def tells_of_memory(words: str) -> bool:
+    """Whether an error's last words are those of Python, torch or C++ without memory."""
+    return any(said in words for said in ("MemoryError", "allocate memory", "bad_alloc"))
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -55,7 +65,7 @@ def _is_out_of_memory(error: Exception) -> bool:
     return (
         isinstance(error, (MemoryError, torch.OutOfMemoryError))
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        or "allocate memory" in str(error)
+        or tells_of_memory(str(error))
     )
 
 

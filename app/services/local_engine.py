@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 from app.core.dataset_files import DatasetFolders
 from app.core.event_log import Record, read_record, write_record
+from app.core.memory import out_of_memory, tells_of_memory
 from app.core.recipes import Recipe
 from app.services.engine import LiveRun
 from app.services.training_process import Order
@@ -20,6 +21,7 @@ KILLED = (
     "The training's process was killed, most likely because memory ran out. Try a smaller "
     "batch_size."
 )
+COMMAND = ("-m", "app.services.training_process")
 _LAST_WORDS = 2000
 
 
@@ -44,9 +46,10 @@ class LocalRun:
 
     def __init__(self, order: Order) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
+        self._recipe = order.recipe
         self._stopped = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "app.services.training_process"],
+            [sys.executable, *COMMAND],
             cwd=ROOT,
             env={**os.environ, "OMP_NUM_THREADS": str(order.threads)},
             stdin=subprocess.PIPE,
@@ -96,4 +99,6 @@ class LocalRun:
         self._errors.seek(0)
         words = self._errors.read().decode(errors="replace").strip()[-_LAST_WORDS:]
         last = words.rpartition("\n")[2] or "it said nothing"
+        if tells_of_memory(last):  # It had none left to report that.
+            return str(out_of_memory(self._recipe))
         return f"The training's process ended unexpectedly (exit status {code}): {last}"

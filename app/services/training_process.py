@@ -6,6 +6,7 @@ its server stopped it or is no more, it ends too.
 
 import os
 import sys
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,7 +48,23 @@ class Order:
 
 
 def main() -> None:
-    """Train as the order on standard input says."""
+    """Train as the order on standard input says, and end the process.
+
+    It leaves without Python's own tidying up, which aborts over the lock on standard input that the
+    listening thread holds, and so would hide what went wrong.
+    """
+    code = 1
+    try:
+        _train()
+        code = 0
+    except Exception:
+        traceback.print_exc()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _train() -> None:
     commands, out = sys.stdin.buffer, _take_output()
     record = read_record(commands)
     if record is None:

@@ -12,7 +12,7 @@ from app.core.dataset_files import DatasetFolders
 from app.core.errors import ConvScopeError
 from app.core.event_log import Record, record_of
 from app.core.events import BatchDone, EpochDone, Event, Snapshot
-from app.core.memory import keep_freed_memory
+from app.core.memory import keep_freed_memory, out_of_memory_said
 from app.core.recipes import Recipe
 from app.core.states import decode_state
 from app.core.training import train
@@ -57,14 +57,21 @@ def report(
     torch.set_num_threads(threads)
     keep_freed_memory()
     try:
-        before = None if state is None else decode_state(state)
-        for event in _thinned(train(recipe, folders, before, EARLY)):
-            yield record_of(event)
-            # What belongs together is not held in between: an epoch, its snapshot and the state.
-            if not isinstance(event, (EpochDone, Snapshot)):
-                yield from gate.pass_through()
+        with out_of_memory_said(recipe):
+            yield from _records(recipe, folders, state, gate)
     except ConvScopeError as error:
         yield Record("failed", {"error": str(error)})
+
+
+def _records(
+    recipe: Recipe, folders: DatasetFolders, state: bytes | None, gate: Gate
+) -> Iterator[Record]:
+    before = None if state is None else decode_state(state)
+    for event in _thinned(train(recipe, folders, before, EARLY)):
+        yield record_of(event)
+        # What belongs together is not held in between: an epoch, its snapshot and the state.
+        if not isinstance(event, (EpochDone, Snapshot)):
+            yield from gate.pass_through()
 
 
 def _thinned(events: Iterator[Event]) -> Iterator[Event]:
