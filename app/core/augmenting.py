@@ -16,7 +16,17 @@ from app.core.augmenting_chance import random
 from app.core.errors import ConvScopeError
 
 Augmentation = Callable[[Tensor, Generator], Tensor]
-HIGHEST = 360  # of any parameter; rotation alone comes near it
+# What the parameters of these names may be at most: shares of the whole, full turns, and pixels of
+# which each takes a pass over the images. No image here is so large that others need more.
+_HIGHEST = {
+    "rotation": 360.0,
+    "degrees": 360.0,
+    "thinner": 4.0,
+    "thicker": 4.0,
+    "gamma": 10.0,
+    **dict.fromkeys(("share", "p", "ink", "fading", "grain", "density"), 1.0),
+}
+_HIGHEST_OF_OTHERS = 256.0
 _augmentations: dict[str, Callable[..., Tensor]] = {
     function.__name__: function
     for function in (
@@ -53,6 +63,11 @@ def list_augmentations() -> dict[str, dict[str, float]]:
         }
         for name, function in _augmentations.items()
     }
+
+
+def highest(parameter: str) -> float:
+    """The most that a parameter of this name may be."""
+    return _HIGHEST.get(parameter, _HIGHEST_OF_OTHERS)
 
 
 def create_augmentation(entries: Iterable[Mapping[str, Any]]) -> Augmentation:
@@ -93,7 +108,7 @@ def _check(name: object, parameters: dict[str, Any]) -> None:
         if key not in ("share", *known[name]):
             having = ", ".join(known[name])
             raise BadAugmentation(f"{name} has no parameter {key!r}. It has: share, {having}.")
-        highest = 1 if key == "share" else HIGHEST
+        most = highest(key)
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not 0 <= value <= highest:
-            raise BadAugmentation(f"{name}'s {key} is a number of 0 to {highest}, not {value!r}.")
+        if not number or not 0 <= value <= most:
+            raise BadAugmentation(f"{name}'s {key} is a number of 0 to {most:g}, not {value!r}.")

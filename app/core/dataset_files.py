@@ -148,6 +148,12 @@ def _shape_of(file: safe_open, part: Part) -> tuple[int, int, int, int]:
 
 
 def _unreadable(path: Path, error: Exception) -> DatasetUnavailable:
+    # safetensors says of such a file that it isn't there.
+    if path.is_file() and not os.access(path, os.R_OK):
+        return DatasetUnavailable(
+            f"{path} may not be read by this program. Let it: chmod u+r {path}, or give the file "
+            "to the user that runs ConvScope."
+        )
     return DatasetUnavailable(
         f"{path} is no data set of ConvScope's, or it is damaged ({error}). Remove the file and "
         "import the data set again."

@@ -68,21 +68,23 @@ def _fetch(title: str, read: _Read, downloads: Path, kept: Path) -> tuple[Split,
     torchvision shows the progress and checks the hashes; what was broken off leaves nothing.
     """
     declare_torchvision_operators()
+    state = "is not in"
     try:
         return read(downloads, False)
-    except RuntimeError:  # torchvision's word for "not there"
-        pass
+    except Exception as error:  # Empty and cut files raise nearly anything.
+        if "not found" not in str(error):
+            state = f"can't be read ({type(error).__name__}: {error}) in"
     try:
         kept.mkdir(parents=True, exist_ok=True)
         with unfinished_folder(kept) as folder:
             return read(folder, True)
     except (OSError, RuntimeError) as error:
-        raise _unavailable(title, downloads) from error
+        raise _unavailable(title, downloads, state) from error
 
 
-def _unavailable(title: str, downloads: Path) -> DatasetUnavailable:
+def _unavailable(title: str, downloads: Path, state: str = "is not in") -> DatasetUnavailable:
     return DatasetUnavailable(
-        f"{title} is not in {downloads} and could not be downloaded. Connect this machine to the "
+        f"{title} {state} {downloads} and could not be downloaded. Connect this machine to the "
         f"internet, or set CONVSCOPE_DATASETS_DIR to a folder that holds it in torchvision's "
         f'layout, or use "optdigits", which needs no download.'
     )

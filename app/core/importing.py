@@ -27,6 +27,7 @@ from app.core.errors import ConvScopeError
 from app.core.images import Pixels, read_picture
 from app.core.memory import device_memory
 from app.core.sniffing import FORMATS
+from app.core.whole_files import remove_leftovers
 
 MOST_PICTURES = 1_000_000
 MOST_UPLOADED = 200_000
@@ -88,6 +89,7 @@ def import_dataset(
     pictures of how many are done. Raises BadImport and DatasetUnavailable; then nothing is kept.
     """
     check_name(name, folders)
+    remove_leftovers(folders.kept)
     if side is not None and not 4 <= side <= LARGEST_SIDE:
         raise BadImport(f"The size is a number of 4 to {LARGEST_SIDE} pixels, not {side}.")
     with _open(source) as entries:
@@ -95,18 +97,26 @@ def import_dataset(
         shape = _shape_of(entries, side)
         _check_budget(len(entries), prod(shape))
         done = 0
+        broken: dict[str, str] = {}
 
-        def read(entry: Entry) -> Pixels:
+        def read(entry: Entry) -> Pixels | None:
             nonlocal done
-            pixels = _decode(entry, *shape)
             done += 1
             progress(done, len(entries))
-            return pixels
+            try:
+                return _decode(entry, *shape)
+            except ConvScopeError as error:
+                broken[entry.path] = str(error)
+                return None
 
         train, test = (
             _split([entry for entry in entries if entry.part == part], classes, shape, read)
             for part in PARTS
         )
+    if broken:
+        path, said = next(iter(broken.items()))
+        of = f" Of {path}: " if len(broken) > 1 else " "
+        raise BadImport(f"{_named(list(broken))} can't be decoded.{of}{said}")
     dataset = Dataset(name, title_of(name), classes, shape, len(train), len(test))
     save_dataset(folders.kept, dataset, train, test)
     return dataset
@@ -228,20 +238,25 @@ def _classes_of(entries: Sequence[Entry]) -> tuple[str, ...]:
 
 def _shape_of(entries: Sequence[Entry], side: int | None) -> tuple[int, int, int]:
     """Channels, height and width of all pictures, as their headers tell."""
-    sizes, modes, strange = set(), set(), []
+    sizes, modes, strange, large = set(), set(), [], []
     for entry in entries:
         try:
             with Image.open(BytesIO(entry.read()), formats=FORMATS) as image:
                 sizes.add(image.size)
                 modes.add(image.mode)
                 if image.width * image.height > MOST_PIXELS:
-                    strange.append(entry.path)
+                    large.append(entry.path)
         except Exception:  # Pillow's decoders and damaged archives raise nearly anything.
             strange.append(entry.path)
     if strange:
         raise BadImport(
             f"{_named(strange)} can't be read as pictures (PNG, JPEG, WebP, GIF or BMP). Take "
             "them out, or replace them."
+        )
+    if large:
+        raise BadImport(
+            f"{_named(large)} can't be read: a picture has at most {MOST_PIXELS / 1e6:.0f} million "
+            "pixels. Send smaller copies."
         )
     channels = 1 if modes <= {"1", "L"} else 3
     if side is None and len(sizes) == 1:
@@ -262,11 +277,11 @@ def _check_budget(count: int, size: int) -> None:
 
 
 def _decode(entry: Entry, channels: int, height: int, width: int) -> Pixels:
-    """A picture as (channels, height, width): the middle of what it shows, in that size."""
-    try:
-        picture = read_picture(entry.read(), MOST_PIXELS)
-    except ConvScopeError as error:
-        raise BadImport(f"{entry.path}: {error}") from error
+    """A picture as (channels, height, width): the middle of what it shows, in that size.
+
+    Raises what ``read_picture`` raises.
+    """
+    picture = read_picture(entry.read(), MOST_PIXELS)
     image = Image.fromarray(picture.pixels).convert("L" if channels == 1 else "RGB")
     if image.size != (width, height):
         scale = min(image.width / width, image.height / height)
@@ -280,12 +295,13 @@ def _split(
     entries: Sequence[Entry],
     classes: tuple[str, ...],
     shape: tuple[int, int, int],
-    read: Callable[[Entry], Pixels],
+    read: Callable[[Entry], Pixels | None],
 ) -> Split:
     number = {label: index for index, label in enumerate(classes)}
     images = np.empty((len(entries), *shape), np.uint8)
     for place, entry in enumerate(entries):
-        images[place] = read(entry)
+        if (pixels := read(entry)) is not None:
+            images[place] = pixels
     labels = torch.tensor([number[entry.label] for entry in entries])
     return Split(torch.from_numpy(images), labels)
 

@@ -100,7 +100,8 @@ class Learner:
         loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+        with self.tuning.autocast(self.device):
+            self.optimizer.step()
         self.average.update()
         self.steps += 1
         return loss.item()

@@ -47,11 +47,15 @@ class Tuning:
 
     def logits(self, network: nn.Module, inputs: Tensor) -> Tensor:
         """What a network of this layout makes of ``inputs``, as float32 in any case."""
-        dtype, half = getattr(torch, self.precision), self.precision != "float32"
         inputs = inputs.contiguous(memory_format=self.memory_format)
-        with torch.autocast(inputs.device.type, dtype=dtype, enabled=half):
+        with self.autocast(inputs.device):
             logits: Tensor = network(inputs)
         return logits.float()
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Within it, convolutions and products of matrices have this precision."""
+        dtype, half = getattr(torch, self.precision), self.precision != "float32"
+        return torch.autocast(device.type, dtype=dtype, enabled=half)
 
 
 DEFAULT = Tuning()

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.templating import Jinja2Templates
 from markupsafe import Markup, escape
 
-from app.core.augmenting import list_augmentations
+from app.core.augmenting import highest, list_augmentations
 from app.core.cards import notice_of, unmeasured_notice
 from app.core.coloring import SCALES
 from app.core.model import Model
@@ -27,7 +27,7 @@ from models.registry import ModelCard
 
 router = APIRouter(include_in_schema=False)
 templates = Jinja2Templates(Path(__file__).parent.parent.parent / "templates")
-templates.env.globals.update(scales=SCALES, static=static_url, notice_of=notice_of)
+templates.env.globals.update(scales=SCALES, static=static_url, notice_of=notice_of, highest=highest)
 
 
 def coded(text: str) -> Markup:

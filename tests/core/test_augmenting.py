@@ -5,7 +5,12 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from app.core.augmenting import BadAugmentation, create_augmentation, list_augmentations
+from app.core.augmenting import (
+    BadAugmentation,
+    create_augmentation,
+    highest,
+    list_augmentations,
+)
 from app.core.augmenting_shapes import affine, elastic, refit, thickness
 from app.core.augmenting_tones import blur, contrast, specks
 
@@ -32,6 +37,14 @@ def test_shape_and_range_stay(name: str, shape: tuple[int, ...]) -> None:
     assert changed.dtype == images.dtype
     assert 0 <= changed.min() <= changed.max() <= 1
     assert images.equal(before), "the images themselves were changed"
+
+
+@pytest.mark.parametrize("name", list_augmentations())
+def test_the_highest_parameters_stay_within_the_range(name: str) -> None:
+    entry = {"name": name, **{key: highest(key) for key in list_augmentations()[name]}}
+    changed = create_augmentation([entry])(torch.rand(4, 3, 28, 28), seeded())
+    assert changed.shape == (4, 3, 28, 28)
+    assert 0 <= changed.min() <= changed.max() <= 1
 
 
 @pytest.mark.parametrize("name", list_augmentations())
@@ -199,6 +212,7 @@ def test_specks_are_as_dense_as_asked() -> None:
         ({"name": "blur", "radius": -1}, "radius"),
         ({"name": "blur", "radius": "wide"}, "radius"),
         ({"name": "blur", "share": 1.5}, "share"),
+        ({"name": "thickness", "thicker": 4.5}, "0 to 4, not 4.5"),
     ],
 )
 def test_a_wrong_entry_is_refused_before_the_training(entry: dict[str, Any], words: str) -> None:

@@ -7,6 +7,7 @@ from app.core.dataset_files import PARTS, DatasetFolders, Split
 from app.core.datasets import UnknownDataset, list_datasets, load_split, split_off
 from app.core.errors import DatasetUnavailable
 from app.core.torchvision_operators import declare_torchvision_operators
+from tests.conftest import free_port
 
 NOWHERE = DatasetFolders(Path("/nonexistent"), Path("/nonexistent"))
 
@@ -85,14 +86,33 @@ def write_idx(path: Path, values: torch.Tensor) -> None:
     path.write_bytes(header + sizes + values.numpy().tobytes())
 
 
-def test_mnist_is_read_in_torchvision_s_layout(tmp_path: Path) -> None:
-    raw = tmp_path / "MNIST" / "raw"
+def write_mnist(root: Path, images: torch.Tensor) -> Path:
+    raw = root / "MNIST" / "raw"
     raw.mkdir(parents=True)
-    images = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8)
     labels = torch.tensor([7, 2, 1, 0, 4], dtype=torch.uint8)
     for part in ("train", "t10k"):
         write_idx(raw / f"{part}-images-idx3-ubyte", images)
         write_idx(raw / f"{part}-labels-idx1-ubyte", labels)
+    return raw
+
+
+@pytest.mark.parametrize("left", [0, 2, 100])
+def test_files_of_torchvision_s_that_are_cut_are_named_as_such(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int
+) -> None:
+    raw = write_mnist(tmp_path, torch.zeros(5, 28, 28, dtype=torch.uint8))
+    cut = raw / "train-images-idx3-ubyte"
+    cut.write_bytes(cut.read_bytes()[:left])
+    from torchvision.datasets import MNIST
+
+    monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{free_port()}/"])
+    with pytest.raises(DatasetUnavailable, match=r"MNIST can't be read .* CONVSCOPE_DATASETS_DIR"):
+        load_split("mnist", "train", DatasetFolders(tmp_path, tmp_path / "kept"))
+
+
+def test_mnist_is_read_in_torchvision_s_layout(tmp_path: Path) -> None:
+    images = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8)
+    write_mnist(tmp_path, images)
     split = load_split("mnist", "train", DatasetFolders(tmp_path, tmp_path / "kept"))
     assert split.images.equal(images.unsqueeze(1))
     assert split.labels.tolist() == [7, 2, 1, 0, 4]

@@ -140,3 +140,15 @@ def test_parts_of_two_sizes(tmp_path: Path) -> None:
     path = dataset(tmp_path, test_images=torch.zeros(4, 1, 6, 6, dtype=torch.uint8))
     with pytest.raises(DatasetUnavailable, match="different sizes"):
         read_dataset(path)
+
+
+def test_a_data_set_that_may_not_be_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pets.safetensors"
+    path.write_bytes(b"what root would see")
+    # Root, who may run this, may read any file.
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with pytest.raises(DatasetUnavailable, match="chmod u\\+r") as caught:
+        read_dataset(path)
+    assert "Remove" not in str(caught.value)

@@ -114,6 +114,12 @@ def link(path: Path) -> None:
         archive.writestr(info, "/etc/passwd")
 
 
+def cut(seed: int) -> bytes:
+    """A picture whose header is whole and whose pixels are not."""
+    whole = picture(seed, (64, 64))
+    return whole[: len(whole) // 2]
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -123,6 +129,10 @@ def link(path: Path) -> None:
         ({"train/cats/notes.txt": b"hello"}, r"train/cats/notes.txt can't be read as pictures"),
         ({f"train/cats/{n}.txt": b"hello" for n in range(7)}, "and 4 more can't be read"),
         ({"train/cats/cut.png": picture(9)[:60]}, r"train/cats/cut.png"),
+        (
+            {f"train/cats/cut{n}.png": cut(n) for n in range(7)},
+            r"cut0.png, train/cats/cut1.png, train/cats/cut2.png and 4 more can't be decoded",
+        ),
         ({"train/lone/1.png": picture(9)}, "lone lacks one"),
         ({"readme.md": b"hello"}, "readme.md lie elsewhere"),
     ],
@@ -157,7 +167,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, folders: Datase
     with pytest.raises(BadImport, match=r"train/cats/zeros.png has 63 MB"):
         import_dataset(path, "pets", folders)
     huge = {**files(), "train/cats/huge.png": bomb()}
-    with pytest.raises(BadImport, match=r"train/cats/huge.png can't be read"):
+    with pytest.raises(BadImport, match=r"train/cats/huge.png can't be read: .* 50 million"):
         import_dataset(as_zip(tmp_path, huge), "pets", folders)
     assert_nothing_is_left(folders)
 
@@ -173,6 +183,15 @@ def test_many_small_bombs_are_one(
     monkeypatch.setattr("app.core.importing.MOST_PICTURES", 10)
     with pytest.raises(BadImport, match="more than 10 pictures"):
         import_dataset(path, "pets", folders)
+
+
+def test_what_a_killed_import_left_is_gone_with_the_next(
+    tmp_path: Path, folders: DatasetFolders
+) -> None:
+    (folders.kept / ".writing-left").mkdir(parents=True)
+    (folders.kept / ".writing-left" / "pets.safetensors").write_bytes(b"half")
+    import_dataset(as_zip(tmp_path, files()), "pets", folders)
+    assert [path.name for path in folders.kept.iterdir()] == ["pets.safetensors"]
 
 
 def test_a_damaged_picture_in_a_zip_is_named(tmp_path: Path, folders: DatasetFolders) -> None:

@@ -63,6 +63,7 @@ def test_colour_and_zoom(api: httpx.Client) -> None:
         ({"augmentation": "[3]"}, 422, "name or an object"),
         ({"augmentation": '["mirror"]'}, 422, "affine"),
         ({"augmentation": '[{"name": "blur", "radius": "wide"}]'}, 422, "radius"),
+        ({"augmentation": '[{"name": "thickness", "thicker": 40}]'}, 422, "0 to 4, not 40"),
         ({"augmentation": json.dumps(["blur"] * 21)}, 422, "up to 20"),
         ({"seed": "-1"}, 422, "seed"),
         ({"image": "0" * 32}, 404, "no image"),
