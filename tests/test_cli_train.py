@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import COMMANDS, main
+from app.core.cards import evaluation_of
 from app.core.checkpoints import load_network, read_card
 from app.core.dataset_files import DatasetFolders
 from app.core.datasets import load_split
@@ -76,6 +77,13 @@ def test_evaluating_prints_accuracy_and_the_confusion_matrix(
     printed = capsys.readouterr().out
     assert f"{read_card(trained).metrics['test_accuracy']:.2%} of 360 images" in printed
     assert len([line for line in printed.splitlines() if line.startswith("│")]) == 10
+    told = evaluation_of(read_card(trained))
+    worst = told.most_confused(1)[0]
+    assert f"{worst.true} taken for {worst.predicted}: {worst.count}" in printed
+    assert f"Expected calibration error {told.calibration_error:.2%}" in printed
+    assert len([line for line in printed.splitlines() if " sure, " in line]) == len(
+        told.calibration
+    )
 
 
 def test_evaluating_on_validation_uses_the_images_that_training_held_out(

@@ -20,6 +20,9 @@ from app.core.whole_files import write_atomically
 from app.settings import read_settings
 from models.registry import WEIGHTS, ModelCard
 
+# Pairs of classes that are told by name.
+MOST_CONFUSED = 5
+
 
 class NotForTheCard(ConvScopeError):
     """A card tells of the test split of the data set that its model was trained on."""
@@ -49,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print accuracy, loss, accuracy per class and the confusion matrix, or each drawing's."""
+    """Print accuracy, loss, the confusion matrix and calibration, or each drawing's accuracy."""
     settings, console = read_settings(), Console()
     path = find_card(options.model, settings.data_dir / "models")
     card = read_card(path)
@@ -123,3 +126,14 @@ def _show(evaluation: Evaluation, classes: tuple[str, ...], console: Console) ->
     ):
         table.add_row(name, *(str(count or "") for count in row), f"{share:.2%}")
     console.print(table)
+    for pair in evaluation.most_confused(MOST_CONFUSED):
+        console.print(
+            f"{classes[pair.true]} taken for {classes[pair.predicted]}: {pair.count}",
+            highlight=False,
+        )
+    console.print(f"Expected calibration error {evaluation.calibration_error:.2%}")
+    for part in evaluation.calibration:
+        console.print(
+            f"{part.confidence:7.1%} sure, {part.accuracy:7.1%} right, {part.count:,} images",
+            highlight=False,
+        )

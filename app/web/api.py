@@ -8,12 +8,14 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from safetensors.numpy import save
 
+from app.core.cards import evaluation_of
 from app.core.errors import NotEvaluated
 from app.core.model import Model, Prediction
 from app.services.edited_models import is_edited
 from app.services.predictor import Source, Traced
 from app.services.snapshot_models import is_snapshot, run_of
 from app.web.dependencies import (
+    EvaluatorDep,
     ImagesDep,
     LibraryDep,
     NamedModelDep,
@@ -94,8 +96,10 @@ async def describe_model(model: NamedModelDep) -> ModelDescription:
     tags=["models"],
     responses=problems(404),
 )
-async def evaluate_model(model: NamedModelDep) -> EvaluationAnswer:
+async def evaluate_model(model: NamedModelDep, evaluator: EvaluatorDep) -> EvaluationAnswer:
     """What was measured on the test split: accuracy, per class, confusion matrix, calibration."""
+    if known := evaluator.known(model):
+        return EvaluationAnswer.of(model.card, known)
     if is_edited(model.card.name):
         raise NotEvaluated(
             f"{model.card.name} is edited, and measured when it is asked for: "
@@ -106,7 +110,8 @@ async def evaluate_model(model: NamedModelDep) -> EvaluationAnswer:
             f"{model.card.name} is a snapshot: GET /api/v1/runs/{run_of(model.card.name)}"
             "/snapshots says how good it is on the validation images."
         )
-    return EvaluationAnswer.of(model.card)
+    # Says what is missing.
+    return EvaluationAnswer.of(model.card, evaluation_of(model.card))
 
 
 @router.post(

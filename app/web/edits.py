@@ -8,7 +8,6 @@ from fastapi import APIRouter, Body, Depends, Path, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from app.core.cards import with_test
 from app.core.edits import read_edits
 from app.core.evaluating import Evaluation, Progress
 from app.core.model import Model
@@ -106,7 +105,7 @@ def _event(model: Model, said: Said) -> ServerSentEvent:
         facts = {"done": said.done, "total": said.total, "accuracy": said.accuracy}
         return ServerSentEvent(data=facts, event="progress")
     if isinstance(said, Evaluation):
-        answer = EvaluationAnswer.of(with_test(model.card, said))
+        answer = EvaluationAnswer.of(model.card, said)
         return ServerSentEvent(data=answer, event="evaluated")
     return ServerSentEvent(data=asdict(said), event="failed")
 

@@ -18,7 +18,14 @@ from app.services.model_uses import what_breaks
 from app.services.run_store import Run, RunStore
 from app.services.snapshot_models import is_snapshot, run_of
 from app.web.assets import static_url
-from app.web.dependencies import EditedDep, LibraryDep, NamedModelDep, StoreDep, WantedModelDep
+from app.web.dependencies import (
+    EditedDep,
+    EvaluatorDep,
+    LibraryDep,
+    NamedModelDep,
+    StoreDep,
+    WantedModelDep,
+)
 from app.web.edits import describe_edits
 from app.web.examples import example_image
 from app.web.runs import timeline
@@ -71,13 +78,15 @@ class ModelsPage:
 
 @dataclass(frozen=True)
 class ModelPage:
-    """What ``model.html`` shows; ``unmeasured`` says how a model of one's own is measured,
-    ``breaks`` what its deletion would break, ``run`` is the id of a snapshot's run, and ``base``
-    the name of the model that was edited to make it."""
+    """What ``model.html`` shows; ``evaluation`` is what is known of the test split, and
+    ``measurable`` says whether it can be measured where nothing is, ``unmeasured`` what else
+    measures a model of one's own. ``breaks`` says what its deletion would break, ``run`` is the id
+    of a snapshot's run, and ``base`` the name of the model that was edited to make it."""
 
     here: str
     model: Model
     evaluation: EvaluationAnswer | None
+    measurable: bool
     unmeasured: str | None
     breaks: str | None
     run: str | None
@@ -161,18 +170,20 @@ def model(
     library: LibraryDep,
     store: StoreDep,
     edited: EditedDep,
+    evaluator: EvaluatorDep,
 ) -> Response:
     """One model: its card, what was measured, its layers."""
     name = model.card.name
     snapshot, base = is_snapshot(name), base_of(name)
     own = not snapshot and base == name
-    unmeasured = unmeasured_notice(model.card)
+    known = evaluator.known(model)
     page = ModelPage(
         here="models",
         model=model,
-        evaluation=None if unmeasured else EvaluationAnswer.of(model.card),
+        evaluation=EvaluationAnswer.of(model.card, known) if known else None,
         # Others' weights know classes of which no test split is here.
-        unmeasured=unmeasured if own and model.card.weights and not model.card.origin else None,
+        measurable=not (known or notice_of(model.card) or model.card.origin),
+        unmeasured=unmeasured_notice(model.card) if own else None,
         breaks=what_breaks(name, library, store, edited) if own and library.is_kept(name) else None,
         run=run_of(name) if snapshot else None,
         base=base if base != name else None,

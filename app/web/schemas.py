@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.core.cards import evaluation_of, notice_of
+from app.core.cards import notice_of
+from app.core.evaluating import Evaluation
 from app.core.layers import Layer
 from app.core.model import Model, Prediction
 from models.registry import ModelCard
@@ -99,9 +100,9 @@ class EvaluationAnswer(BaseModel):
     calibration: list[CalibrationBin]
 
     @classmethod
-    def of(cls, card: ModelCard) -> "EvaluationAnswer":
-        """What the card tells. Raises NotEvaluated."""
-        evaluation, names = evaluation_of(card), card.classes
+    def of(cls, card: ModelCard, evaluation: Evaluation) -> "EvaluationAnswer":
+        """What was measured of the card's model."""
+        names = card.classes
         shares = [None if math.isnan(share) else share for share in evaluation.class_accuracy]
         return cls(
             model=card.name,

@@ -1,12 +1,12 @@
 // How good a model with edits is on the test pictures, beside the model that was edited: measured by
 // the server while one watches.
 
-import { refusalOf } from "./request.js";
+import { inWords, measure } from "./measuring.js";
 import { percent } from "./scales.js";
 
 export class TestAccuracy extends HTMLElement {
-  /** @type {EventSource | null} */
-  #source = null;
+  /** @type {(() => void) | null} what stops the measurement under way */
+  #end = null;
   /** @type {Map<string, number>} what was measured, by model */
   #known = new Map();
   #model = "";
@@ -16,11 +16,11 @@ export class TestAccuracy extends HTMLElement {
   connectedCallback() {
     this.bar = /** @type {HTMLProgressElement} */ (this.querySelector("progress"));
     this.button = /** @type {HTMLButtonElement} */ (this.querySelector("button"));
-    this.button.addEventListener("click", () => (this.#source ? this.#stop(false) : this.#measure()));
+    this.button.addEventListener("click", () => (this.#end ? this.#stop(false) : this.#measure()));
   }
 
   disconnectedCallback() {
-    this.#source?.close();
+    this.#end?.();
   }
 
   /** @param {{model: string, base: string, base_accuracy: number | null}} edited */
@@ -49,54 +49,38 @@ export class TestAccuracy extends HTMLElement {
     const change = points === null ? "" : ` (${points < 0 ? "−" : "+"}${Math.abs(points).toFixed(2)} points)`;
     this.#write(".accuracy-edited", edited ? `${this.#inWords(this.#model)}${change}` : "no edits");
     if (this.button) {
-      this.button.textContent = this.#source ? "Stop" : "Measure";
-      this.button.hidden = !this.#source && (now !== undefined || !edited);
+      this.button.textContent = this.#end ? "Stop" : "Measure";
+      this.button.hidden = !this.#end && (now !== undefined || !edited);
     }
-    if (this.bar) this.bar.hidden = !this.#source;
+    if (this.bar) this.bar.hidden = !this.#end;
   }
 
   #measure() {
     const model = this.#model;
-    const url = `/api/v1/models/${encodeURIComponent(model)}/evaluation/events`;
-    const source = new EventSource(url);
-    this.#source = source;
     this.#wanted = true;
     this.bar?.removeAttribute("value");
     this.#write(".accuracy-says", "");
-    source.addEventListener("progress", (event) => this.#progress(JSON.parse(event.data)));
-    source.addEventListener("evaluated", (event) => {
-      this.#known.set(model, JSON.parse(event.data).accuracy);
-      this.#stop(true);
+    this.#end = measure(model, {
+      progress: (said) => {
+        if (this.bar) [this.bar.max, this.bar.value] = [said.total, said.done];
+        this.#write(".accuracy-says", inWords(said));
+      },
+      evaluated: ({ accuracy }) => {
+        this.#known.set(model, accuracy);
+        this.#stop(true);
+      },
+      failed: (detail) => {
+        this.#stop(false);
+        this.#write(".accuracy-says", detail);
+      },
     });
-    source.addEventListener("failed", (event) => {
-      this.#stop(false);
-      this.#write(".accuracy-says", JSON.parse(event.data).detail);
-    });
-    source.addEventListener("error", () => void this.#fail(source, url));
     this.#tell();
-  }
-
-  /** @param {{done: number, total: number, accuracy: number}} said */
-  #progress({ done, total, accuracy }) {
-    if (this.bar) [this.bar.max, this.bar.value] = [total, done];
-    const count = `${done.toLocaleString("en")} of ${total.toLocaleString("en")} pictures`;
-    this.#write(".accuracy-says", `${count}, ${percent(accuracy)} % so far`);
-  }
-
-  /**
-   * @param {EventSource} source
-   * @param {string} url
-   */
-  async #fail(source, url) {
-    if (source !== this.#source) return;
-    this.#stop(false);
-    this.#write(".accuracy-says", (await refusalOf(url)) || "The connection was cut. Measure again.");
   }
 
   /** @param {boolean} wanted whether the next edited model is to be measured */
   #stop(wanted) {
-    this.#source?.close();
-    this.#source = null;
+    this.#end?.();
+    this.#end = null;
     this.#wanted = wanted;
     this.#write(".accuracy-says", "");
     this.#tell();
