@@ -80,12 +80,11 @@ export class DrawingPad extends HTMLElement {
   }
 
   /**
-   * Replay an example as if it were drawn now.
+   * Replay an example as if it were drawn now; all of it is undone at once.
    * @param {number} digit
    */
   replay(digit) {
     this.#stop();
-    this.#sketch.clear();
     const points = EXAMPLES[digit].flatMap((line, stroke) =>
       smooth(line).map((point) => ({ stroke, point })),
     );
@@ -93,20 +92,21 @@ export class DrawingPad extends HTMLElement {
     const start = performance.now();
     let drawn = 0;
     let current = -1;
-    const step = (/** @type {number} */ now) => {
+    const advance = (/** @type {number} */ now) => {
       const due = still ? points.length : Math.ceil(((now - start) / REPLAY_MS) * points.length);
       for (; drawn < Math.min(due, points.length); drawn++) {
         const { stroke, point } = points[drawn];
-        if (stroke !== current) this.#stroke = this.#sketch.begin(22, false, point);
+        const step = current < 0 ? "anew" : "joined";
+        if (stroke !== current) this.#stroke = this.#sketch.begin(22, false, point, step);
         else this.#stroke?.points.push(point);
         current = stroke;
       }
       const done = drawn >= points.length;
       if (done) this.#stroke = null;
-      else this.#replay = requestAnimationFrame(step);
+      else this.#replay = requestAnimationFrame(advance);
       this.#changed(done);
     };
-    this.#replay = requestAnimationFrame(step);
+    this.#replay = requestAnimationFrame(advance);
   }
 
   /** The size of the picture that the server is sent, in its own pixels. */

@@ -11,16 +11,22 @@ export const SIDE = 280;
 export class Sketch {
   /** @type {Act[]} */
   #acts = [];
+  /** @type {number[]} where in them each step begins; a step is undone as a whole */
+  #steps = [];
 
   /**
    * @param {number} width
    * @param {boolean} erase
    * @param {Point} point
+   * @param {"alone" | "anew" | "joined"} [step] `anew` takes the place of what is there; `joined` is
+   *   undone together with the stroke before
    * @returns {Stroke}
    */
-  begin(width, erase, point) {
+  begin(width, erase, point, step = "alone") {
+    if (step !== "joined") this.#steps.push(this.#acts.length);
     // A photo is explained as it is; whoever draws over it begins a drawing of their own.
-    if (this.picture && !this.picture.drawing) this.clear();
+    const photo = this.picture && !this.picture.drawing;
+    if (photo || (step === "anew" && !this.empty)) this.#acts.push({ kind: "clear" });
     /** @type {Stroke} */
     const stroke = { kind: "stroke", points: [point], width, erase };
     this.#acts.push(stroke);
@@ -29,20 +35,29 @@ export class Sketch {
 
   /** @param {Picture} picture */
   show(picture) {
-    this.#acts.push(picture);
+    this.#take(picture);
   }
 
   clear() {
-    if (!this.empty) this.#acts.push({ kind: "clear" });
+    if (!this.empty) this.#take({ kind: "clear" });
+  }
+
+  /** @param {Act} act a step of its own */
+  #take(act) {
+    this.#steps.push(this.#acts.length);
+    this.#acts.push(act);
   }
 
   /** @returns {boolean} whether there was anything to undo */
   undo() {
-    return this.#acts.pop() !== undefined;
+    const start = this.#steps.pop();
+    if (start === undefined) return false;
+    this.#acts.length = start;
+    return true;
   }
 
   get undoable() {
-    return this.#acts.length > 0;
+    return this.#steps.length > 0;
   }
 
   /** What is seen: what came after the last clear or picture, that picture included. */

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Watched
-from tests.browser.drawing import draw_seven
+from tests.browser.drawing import SEVEN, draw, draw_seven, kept
 
 
 def three(side: int = 400) -> Image.Image:
@@ -99,9 +99,15 @@ def test_drawing_over_a_photo_begins_anew_and_undo_brings_it_back(
     label = page.locator(".answer-label")
     page.locator("#file").set_input_files(photo)
     expect(label).to_have_text("3")
-    draw_seven(page)
+    photographed = kept(page)
+    draw(page, SEVEN)
     expect(label).to_have_text("7")
     page.keyboard.press("u")
+    expect(label).to_have_text("3")
+    # A four has two strokes, which go together.
+    page.keyboard.press("4")
+    expect(label).to_have_text("4")
+    page.wait_for_url(lambda url: "image=" in url and photographed not in url)
     page.keyboard.press("u")
     expect(label).to_have_text("3")
 

@@ -31,8 +31,30 @@ test("a drawing is drawn on, a photo gives way to a new drawing", () => {
   sketch.begin(10, false, [1, 1]);
   assert.equal(sketch.picture, null);
   sketch.undo();
+  assert.equal(sketch.picture?.drawing, false);
+});
+
+test("one undo takes back an eraser's stroke and the photo that it cleared", () => {
+  const sketch = new Sketch();
+  sketch.show(picture(false));
+  sketch.begin(10, true, [1, 1]);
+  assert.ok(sketch.empty);
   sketch.undo();
   assert.equal(sketch.picture?.drawing, false);
+  sketch.undo();
+  assert.ok(sketch.empty && !sketch.undoable);
+});
+
+test("an example's strokes are undone at once, and what they took the place of comes back", () => {
+  const sketch = new Sketch();
+  sketch.begin(10, false, [1, 1]);
+  sketch.begin(10, false, [2, 2], "anew");
+  sketch.begin(10, false, [3, 3], "joined");
+  assert.deepEqual(sketch.strokes.map(({ points }) => points[0]), [[2, 2], [3, 3]]);
+  sketch.undo();
+  assert.deepEqual(sketch.strokes.map(({ points }) => points[0]), [[1, 1]]);
+  sketch.undo();
+  assert.ok(sketch.empty && !sketch.undoable);
 });
 
 test("an empty pad has nothing to clear or undo", () => {
