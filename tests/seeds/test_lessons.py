@@ -11,12 +11,27 @@ import torch
 from torch import Tensor, nn
 
 from app.core.layers import Layer
+from app.core.model import Prediction
 from app.core.tracing import list_layers, trace
-from models.registry import blank_card, create_network
+from models.registry import OBJECTS, blank_card, create_network
 
 Rows = Sequence[Sequence[float]]
 
 COUNTING_UP = [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10, 11, 12], [13, 14, 15, 16]]
+# Lesson 002's log-softmax, by class.
+LAST_FOUR = [
+    [-32.353, -47.827, -24.556, -0.0043907, -14.375, -5.4307, -13.595, -28.39, -44.619, -32.801],
+    [-25.058, -42.708, -21.051, -7.3828, -22.477, -0.0006218, -20.211, -19.865, -33.112, -36.092],
+    [-1.9073e-6, -19.862, -29.568, -12.988, -16.823, -24.511, -14.282, -17.671, -21.944, -33.232],
+    [-54.293, -49.853, -24.284, -33.939, -15.435, -25.975, -40.547, 0.0, -52.675, -48.895],
+]
+# Lesson 004's four kernels.
+EDGES: dict[str, Rows] = {
+    "a": [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
+    "b": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
+    "c": [[0, -1, 0], [-2, 6, -2], [0, -1, 0]],
+    "d": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
+}
 SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
 
 
@@ -96,6 +111,15 @@ def test_001_the_classifier_s_shapes_and_parameters() -> None:
     assert layers["pool3"].output_shape == (64, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("i", "o", "count"), [(1, 1, 10), (1, 5, 50), (3, 5, 140)], ids=["1", "2", "3"]
+)
+def test_001_the_last_exercises(i: int, o: int, count: int) -> None:
+    (layer, *_) = layers_of(nn.Sequential(nn.Conv2d(i, o, 3), nn.Flatten()), i, 10, 10)
+    assert layer.parameters == count
+    assert layer.output_shape == (o, 8, 8)
+
+
 def test_002_the_chain_of_shapes() -> None:
     layers = {layer.name: layer for layer in layers_of(create_network("cifar-3conv"), 3, 32, 32)}
     chain = ["conv1", "pool1", "conv2", "pool2", "conv3", "pool3", "flatten", "fc1", "fc2"]
@@ -111,6 +135,14 @@ def test_002_the_last_batch_has_four_pictures() -> None:
     assert len(batches[-1]) == 4
 
 
+def test_002_the_labels_of_the_last_four_pictures() -> None:
+    printed = torch.tensor(LAST_FOUR)
+    torch.testing.assert_close(printed.log_softmax(dim=1), printed, rtol=1e-4, atol=1e-6)
+    said = [Prediction(OBJECTS, row, row.softmax(dim=0)) for row in printed]
+    assert [one.best for one in said] == printed.argmax(dim=1).tolist() == [3, 5, 0, 7]
+    assert [one.classes[one.best] for one in said] == ["cat", "dog", "airplane", "horse"]
+
+
 def test_003_the_manual_convolution() -> None:
     image = [[1, 2, 3, 4, 5], [4, 5, 6, 7, 8], [7, 8, 9, 0, 1], [2, 3, 4, 5, 6], [5, 6, 7, 8, 9]]
     kernel = [[1.0, 0, -1]] * 3
@@ -123,6 +155,23 @@ def test_003_what_the_last_layer_reads() -> None:
     without_pools = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Conv2d(8, 16, 3), nn.Flatten())
     flatten = layers_of(without_pools, 1, 28, 28)[2]
     assert flatten.output_shape == (24 * 24 * 16,) == (9216,)
+
+
+@pytest.mark.parametrize("rows", [[0, 0, 0, 1, 1, 1], [0, 0, 1, 0, 0]], ids=["edge", "line"])
+def test_004_kernel_d_finds_what_is_horizontal(rows: list[int]) -> None:
+    lying = torch.tensor(rows, dtype=torch.float32)[:, None].expand(-1, len(rows))
+    found = {
+        name: [
+            torch.tensor(output_of(convolution(kernel), image.tolist())).abs().max().item()
+            for image in (lying, lying.T)
+        ]
+        for name, kernel in EDGES.items()
+    }
+    assert found["d"] == [4, 0]
+    assert found["b"] == [0, 4]
+    # These two find what stands as well as what lies, or better.
+    assert found["a"][0] == found["a"][1] > 0
+    assert 0 < found["c"][0] < found["c"][1]
 
 
 def test_004_a_200_by_200_picture() -> None:
