@@ -16,6 +16,10 @@ Floats = NDArray[np.float64]
 # Fainter ink than this share of the paper's brightness is not told from paper.
 _FAINTEST = 0.05
 
+# So many deviations of the noise are doubted. What is solid exceeds so many, and that share: ink of
+# photographed drawings comes to more than 12, what is seen in blank paper to 5 at most.
+_DOUBT, _CERTAIN, _FAINTEST_SOLID = 2.2, 6.0, 0.08
+
 
 def ink_share(grey: NDArray[np.uint8], widest: int) -> Grey:
     """How much of the light each pixel of a grey picture (h, w) swallows: 0 paper, 1 solid ink.
@@ -32,13 +36,14 @@ def ink_share(grey: NDArray[np.uint8], widest: int) -> Grey:
     paper = _paper(calm, widest)
     share = np.clip(1 - np.exp(calm - paper), 0, 1)
     # Noise that is the same everywhere counts for more where the paper is in shadow.
-    doubt = (2.2 * noise / np.exp(paper)).astype(np.float32)
+    doubt = (_DOUBT * noise / np.exp(paper)).astype(np.float32)
     return _stretched(share, doubt)
 
 
 def _noise(values: Grey) -> float:
     """The standard deviation of a picture's noise, from the differences of neighbours."""
-    return float(1.4826 / np.sqrt(2) * np.median(np.abs(np.diff(values, axis=1)))) + 0.5
+    steps = np.abs(np.diff(values, axis=int(values.shape[1] > 1)))
+    return float(1.4826 / np.sqrt(2) * np.median(steps)) + 0.5
 
 
 def _ink_is_lighter(grey: NDArray[np.uint8]) -> bool:
@@ -118,6 +123,8 @@ def _stretched(share: Grey, doubt: Grey) -> Grey:
     if standing_out.size < 4:
         return np.zeros_like(share)
     core = _solid(standing_out)
+    if core < max(_FAINTEST_SOLID, _CERTAIN / _DOUBT * float(np.median(doubt))):
+        return np.zeros_like(share)
     low = np.maximum(0.3 * core, doubt)
     high = np.maximum(0.75 * core, low * 1.3)
     stretched: Grey = np.clip((share - low) / (high - low), 0, 1).astype(np.float32)

@@ -29,6 +29,9 @@ _BOX, _FRAME = 20, 28
 _SMALLEST_SIDE = 4
 _STEP_SIDE = 112
 _BRIGHT_BORDER = 192
+# MNIST's digits have pixels above the first, none around them above the second, and their centre of
+# mass lies in [14, 15), a pixel more or less where a picture was scaled.
+_STRONG, _FAINT, _MIDDLE = 160, 40, 14.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,12 +84,15 @@ class Prepared:
 def prepare(picture: Picture, input_shape: InputShape, preprocessing: Preprocessing) -> Prepared:
     """Prepare a picture for an input of (channels, height, width).
 
-    A picture of just the input's size is taken as it is, except that ``digit`` inverts a file
-    that is dark on light. Raises EmptyDrawing where ``digit`` finds no ink, and ImageTooSmall.
+    Numbers of just the input's size are taken as they are, and for ``digit`` so is a file that
+    holds what MNIST would, in either polarity. Raises EmptyDrawing where ``digit`` finds no ink,
+    and ImageTooSmall.
     """
-    exact = picture.pixels.shape[:2] == input_shape[1:]
-    if exact and (picture.exact or preprocessing.method == "digit"):
-        return _prepare_exact(picture, input_shape, preprocessing)
+    if picture.pixels.shape[:2] == input_shape[1:]:
+        if picture.exact:
+            return _prepare_exact(picture, input_shape, preprocessing)
+        if preprocessing.method == "digit" and _is_prepared(_light_on_dark(picture.pixels)):
+            return _prepare_exact(picture, input_shape, preprocessing)
     if preprocessing.method == "digit":
         return _prepare_digit(picture, input_shape, preprocessing)
     return _prepare_picture(picture, input_shape, preprocessing)
@@ -99,10 +105,38 @@ def _prepare_exact(picture: Picture, shape: InputShape, how: Preprocessing) -> P
         values = _in_channels(values, shape[0])
         if values.min() == values.max():
             raise EmptyDrawing(NOTHING_DRAWN)
-        if not picture.exact and np.median(_border(values)) >= _BRIGHT_BORDER:
+        if not picture.exact and _is_bright(values):
             values = 255 - values
             steps.append(Step("inverted", "Light ink on dark paper", _squeezed(values)))
     return _finish(_in_channels(values, shape[0]), steps, Placement(0.0, 0.0, 1.0, 1.0), how)
+
+
+def _is_prepared(values: Numbers) -> bool:
+    """Whether a picture (h, w), light on dark, is what MNIST's makers would have made of it: strong
+    ink that fills no more than their box, its centre of mass in the middle, and nothing around."""
+    if values.max() < _STRONG:
+        return False
+    box = Image.fromarray((values > _FAINT).astype(np.uint8)).getbbox()
+    assert box is not None
+    height, width = values.shape
+    longest = max((box[2] - box[0]) / width, (box[3] - box[1]) / height) * _FRAME
+    mass = np.where(values > _FAINT, values, 0).astype(np.float64)
+    return longest <= _BOX + 1 and _is_central(mass.sum(axis=0)) and _is_central(mass.sum(axis=1))
+
+
+def _is_central(mass: NDArray[np.float64]) -> bool:
+    centre = mass @ (np.arange(len(mass)) + 0.5) / mass.sum() * _FRAME / len(mass)
+    return bool(abs(centre - _MIDDLE) <= 1)
+
+
+def _light_on_dark(pixels: Pixels) -> Numbers:
+    """A picture as grey (h, w), inverted where its border is bright."""
+    grey = _in_channels(pixels, 1)[:, :, 0]
+    return 255 - grey if _is_bright(grey) else grey
+
+
+def _is_bright(values: Numbers) -> bool:
+    return bool(np.median(_border(values)) >= _BRIGHT_BORDER)
 
 
 def _border(values: Numbers) -> Numbers:

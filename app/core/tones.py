@@ -8,10 +8,16 @@ from PIL import Image, ImageChops, ImageFilter
 
 from app.core.images import Pixels
 
+Counts = NDArray[np.float64]
+
 # Another channel must show this many times the contrast of the luma to be preferred.
 _CLEARLY_MORE = 2.0
 
 _NOISE = 8
+
+# Ink differs from paper by more than so many deviations of the paper's noise; where it doesn't, the
+# picture is looked at as a photograph.
+_CERTAIN = 8.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ def flat_tones(grey: Image.Image) -> Tones | None:
     if not weight.any():
         return None
     ink = int(np.searchsorted(np.cumsum(weight), weight.sum() * (0.2 if side[0] else 0.8)))
+    if abs(ink - paper) <= _CERTAIN * _deviation(ring, difference):
+        return None
     near = np.abs(difference) <= max(3, abs(ink - paper) // 20)
     if ring[near].sum() < 0.6 * ring.sum() or counts[near].sum() < 0.4 * counts.sum():
         return None
@@ -76,7 +84,13 @@ def flat_tones(grey: Image.Image) -> Tones | None:
     return Tones(paper, ink, max(3, abs(ink - paper) // 10) if noisy else 0)
 
 
-def _ring_histogram(grey: Pixels) -> NDArray[np.float64]:
+def _deviation(ring: Counts, difference: NDArray[np.int64]) -> float:
+    """The standard deviation of what is paper in a border, or next to it."""
+    paper = np.where(np.abs(difference) <= _NOISE, ring, 0)
+    return float(np.sqrt(paper @ difference.astype(np.float64) ** 2 / paper.sum()))
+
+
+def _ring_histogram(grey: Pixels) -> Counts:
     """How often each grey value occurs along the border of a picture (h, w); in corners, twice."""
     edge = max(1, min(grey.shape) // 50)
     sides = (grey[:edge], grey[-edge:], grey[:, :edge], grey[:, -edge:])

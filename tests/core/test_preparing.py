@@ -68,6 +68,26 @@ def test_a_file_of_the_inputs_size_is_taken_bit_for_bit_in_either_polarity() -> 
     assert [step.name for step in prepared.steps] == ["drawn", "inverted"]
 
 
+@pytest.mark.parametrize(("paper", "ink"), [(185, 20), (160, 0), (255, 100), (40, 220), (90, 10)])
+def test_a_file_of_the_inputs_size_in_other_tones_is_prepared_as_any_other(
+    paper: int, ink: int
+) -> None:
+    share = np.asarray(DIGIT, np.float64) / 255
+    tones = np.rint(paper + (ink - paper) * share).astype(np.uint8)
+    small = prepare_file(Image.fromarray(tones))
+    larger = prepare_file(Image.fromarray(np.pad(tones, 2, constant_values=paper)))
+    assert likeness(small, prepare_file(Image.fromarray(DIGIT))) > 0.95
+    assert likeness(small, larger) > 0.95
+
+
+def test_a_digit_in_the_corner_of_a_file_of_the_inputs_size_is_centred() -> None:
+    corner = np.zeros((28, 28), np.uint8)
+    small = np.asarray(Image.fromarray(DIGIT).resize((14, 14), Image.Resampling.BOX))
+    corner[:14, :14] = small
+    elsewhere = np.pad(small, 20)
+    assert likeness(*(prepare_file(Image.fromarray(one)) for one in (corner, elsewhere))) > 0.95
+
+
 def test_normalisation_is_the_cards() -> None:
     how = Preprocessing("digit", mean=(0.1307,), std=(0.3081,))
     prepared = prepare(picture_from_grey(DIGIT.tobytes()), SHAPE, how)
@@ -223,6 +243,33 @@ BLANK = {
 def test_an_empty_drawing_is_said_to_be_empty(name: str) -> None:
     with pytest.raises(EmptyDrawing, match="nothing drawn yet: draw something"):
         prepare_file(BLANK[name])
+
+
+@pytest.mark.parametrize("kind", ["png", "jpeg"])
+@pytest.mark.parametrize("noise", [0.5, 2, 5, 15])
+@pytest.mark.parametrize("size", [(300, 400), (280, 280), (60, 60), (28, 28)])
+def test_blank_paper_is_empty_whatever_the_camera_s_noise(
+    size: tuple[int, int], noise: float, kind: str
+) -> None:
+    chance = np.random.default_rng(0)
+    for tone in (245, 190, 110, 60):
+        values = np.clip(tone + noise * chance.standard_normal(size), 0, 255).astype(np.uint8)
+        with pytest.raises(EmptyDrawing):
+            prepare_file(Image.fromarray(values), kind)
+
+
+def test_a_single_pixel_of_nearly_white_is_no_drawing() -> None:
+    for side in (28, 280):
+        paper = Image.new("L", (side, side), 255)
+        paper.putpixel((side // 2, side // 2), 254)
+        with pytest.raises(EmptyDrawing):
+            prepare_file(paper)
+
+
+def test_noise_along_a_strip_of_one_pixel_s_width_is_nothing_either() -> None:
+    strip = np.random.default_rng(0).integers(0, 256, (3000, 4), dtype=np.uint8)
+    with pytest.raises(ConvScopeError):
+        prepare_file(Image.fromarray(strip))
 
 
 def test_empty_numbers_and_an_empty_pad_are_said_to_be_empty() -> None:
