@@ -32,6 +32,9 @@ EDGES: dict[str, Rows] = {
     "c": [[0, -1, 0], [-2, 6, -2], [0, -1, 0]],
     "d": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
 }
+# Lesson 003's image and kernel.
+SKEWED = [[1, 2, 3, 4, 5], [4, 5, 6, 7, 8], [7, 8, 9, 0, 1], [2, 3, 4, 5, 6], [5, 6, 7, 8, 9]]
+STRIPES = [[1, 0, -1]] * 3
 SHARPEN = [[0, -1, 0], [-1, 5, -1], [0, -1, 0]]
 
 
@@ -111,6 +114,16 @@ def test_001_the_classifier_s_shapes_and_parameters() -> None:
     assert layers["pool3"].output_shape == (64, 1, 1)
 
 
+def test_001_a_pool_rounds_down_where_the_lesson_s_formula_rounds_up() -> None:
+    # ceil((5 - 2) / 2 + 1) is 3.
+    for up, side in ((False, 2), (True, 3)):
+        network = nn.Sequential(nn.MaxPool2d(2, 2, ceil_mode=up), nn.Flatten())
+        assert network(torch.zeros(1, 1, 5, 5)).shape == (1, side * side)
+        assert layers_of(network, 1, 5, 5)[0].output_shape == (1, side, side)
+    convolved = layers_of(nn.Sequential(nn.Conv2d(1, 1, 2, stride=2), nn.Flatten()), 1, 5, 5)
+    assert convolved[0].output_shape == (1, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("i", "o", "count"), [(1, 1, 10), (1, 5, 50), (3, 5, 140)], ids=["1", "2", "3"]
 )
@@ -144,9 +157,24 @@ def test_002_the_labels_of_the_last_four_pictures() -> None:
 
 
 def test_003_the_manual_convolution() -> None:
-    image = [[1, 2, 3, 4, 5], [4, 5, 6, 7, 8], [7, 8, 9, 0, 1], [2, 3, 4, 5, 6], [5, 6, 7, 8, 9]]
-    kernel = [[1.0, 0, -1]] * 3
-    assert output_of(convolution(kernel), image) == [[-6, 4, 4]] * 3
+    assert output_of(convolution(STRIPES), SKEWED) == [[-6, 4, 4]] * 3
+
+
+def test_003_the_formula_turns_the_kernel_and_torch_does_not() -> None:
+    by_formula = [
+        [
+            sum(
+                SKEWED[m][n] * STRIPES[x - m][y - n]
+                for m in range(x - 2, x + 1)
+                for n in range(y - 2, y + 1)
+            )
+            for y in range(2, 5)
+        ]
+        for x in range(2, 5)
+    ]
+    assert by_formula == [[6, -4, -4]] * 3
+    turned = [row[::-1] for row in STRIPES[::-1]]
+    assert output_of(convolution(turned), SKEWED) == by_formula
 
 
 def test_003_what_the_last_layer_reads() -> None:
@@ -172,6 +200,15 @@ def test_004_kernel_d_finds_what_is_horizontal(rows: list[int]) -> None:
     # These two find what stands as well as what lies, or better.
     assert found["a"][0] == found["a"][1] > 0
     assert 0 < found["c"][0] < found["c"][1]
+
+
+def test_004_nll_loss_wants_log_softmax_not_softmax() -> None:
+    logits, label = torch.tensor([[2.0, 1.0, 0.0]]), torch.tensor([0])
+    wanted = nn.CrossEntropyLoss()(logits, label)
+    loss = nn.NLLLoss()
+    assert wanted.item() == pytest.approx(0.408, abs=5e-4)
+    torch.testing.assert_close(loss(nn.LogSoftmax(dim=1)(logits), label), wanted)
+    assert loss(nn.Softmax(dim=1)(logits), label).item() == pytest.approx(-0.665, abs=5e-4)
 
 
 def test_004_a_200_by_200_picture() -> None:
