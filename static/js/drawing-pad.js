@@ -25,8 +25,8 @@ export class DrawingPad extends HTMLElement {
     this.sent = new OffscreenCanvas(SIDE, SIDE);
     this.seen.addEventListener("pointerdown", (event) => this.#down(event));
     this.seen.addEventListener("pointermove", (event) => this.#move(event));
-    for (const end of ["pointerup", "pointercancel"]) {
-      this.seen.addEventListener(end, () => this.#up());
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture"]) {
+      this.seen.addEventListener(end, (event) => this.#up(/** @type {PointerEvent} */ (event)));
     }
     this.seen.addEventListener("keydown", (event) => this.#key(event));
     this.seen.addEventListener("blur", () => this.paint());
@@ -130,7 +130,8 @@ export class DrawingPad extends HTMLElement {
     if (seen.matches(":focus-visible")) this.#drawCursor(context, side);
   }
 
-  #pointing = false;
+  /** @type {number | null} the pointer that draws: a palm or a second finger doesn't */
+  #pointer = null;
 
   /**
    * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context
@@ -193,8 +194,9 @@ export class DrawingPad extends HTMLElement {
   /** @param {PointerEvent} event */
   #down(event) {
     if (event.button !== 0) return;
+    if (this.#pointer !== null && event.pointerId !== this.#pointer) return;
     this.#stop();
-    this.#pointing = true;
+    this.#pointer = event.pointerId;
     this.seen?.setPointerCapture(event.pointerId);
     // The button at the other end of a pen erases.
     const erase = this.erasing || (event.buttons & 32) !== 0;
@@ -204,15 +206,16 @@ export class DrawingPad extends HTMLElement {
 
   /** @param {PointerEvent} event */
   #move(event) {
-    if (!this.#stroke || !this.#pointing) return;
+    if (!this.#stroke || event.pointerId !== this.#pointer) return;
     const events = event.getCoalescedEvents?.() ?? [];
     for (const one of events.length ? events : [event]) this.#stroke.points.push(this.#place(one));
     this.#changed(false);
   }
 
-  #up() {
-    if (!this.#pointing) return;
-    this.#pointing = false;
+  /** @param {PointerEvent} event */
+  #up(event) {
+    if (event.pointerId !== this.#pointer) return;
+    this.#pointer = null;
     this.#stroke = null;
     this.#tell(true, false);
   }
@@ -245,6 +248,7 @@ export class DrawingPad extends HTMLElement {
   #stop() {
     cancelAnimationFrame(this.#replay);
     this.#stroke = null;
+    this.#pointer = null;
   }
 
   /**

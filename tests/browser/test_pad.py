@@ -1,0 +1,30 @@
+"""The pad's own manners: whose stroke it is, what erases, and what is undone."""
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import OpenPage
+from tests.browser.drawing import Point, on_page
+
+
+def test_a_palm_leaves_the_stroke_to_the_finger(open_page: OpenPage) -> None:
+    page = open_page("/", width=360, height=640, touch=True).page
+    page.wait_for_selector("html[data-ready]")
+    client = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: Point) -> None:
+        places = [on_page(page, point) for point in points]
+        touches = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+    touch("touchStart", (140, 40))
+    touch("touchMove", (140, 80))
+    touch("touchStart", (140, 80), (30, 250))
+    for y in range(90, 160, 10):
+        touch("touchMove", (140, y), (30 + y, 250))
+    # A finger that is named no longer has been lifted.
+    for y in range(160, 240, 10):
+        touch("touchMove", (140, y))
+    touch("touchEnd")
+    expect(page.locator(".answer-label")).to_have_text("1")
+    page.locator("#undo").click()
+    expect(page.locator("#undo")).to_be_disabled()
