@@ -9,6 +9,8 @@ import { SIDE, Sketch } from "./sketch.js";
 
 const REPLAY_MS = 420;
 const KEY_STEP = 7;
+// The other end of a pen, as pointer events tell of it.
+const ERASER = { button: 5, buttons: 32 };
 
 export class DrawingPad extends HTMLElement {
   #sketch = new Sketch();
@@ -193,13 +195,12 @@ export class DrawingPad extends HTMLElement {
 
   /** @param {PointerEvent} event */
   #down(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 && event.button !== ERASER.button) return;
     if (this.#pointer !== null && event.pointerId !== this.#pointer) return;
     this.#stop();
     this.#pointer = event.pointerId;
     this.seen?.setPointerCapture(event.pointerId);
-    // The button at the other end of a pen erases.
-    const erase = this.erasing || (event.buttons & 32) !== 0;
+    const erase = this.erasing || (event.buttons & ERASER.buttons) !== 0;
     this.#stroke = this.#sketch.begin(this.width, erase, this.#place(event));
     this.#changed(false);
   }

@@ -2,8 +2,8 @@
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import OpenPage
-from tests.browser.drawing import Point, on_page
+from tests.browser.conftest import OpenPage, Watched
+from tests.browser.drawing import ONE, Point, draw, on_page
 
 
 def test_a_palm_leaves_the_stroke_to_the_finger(open_page: OpenPage) -> None:
@@ -28,3 +28,22 @@ def test_a_palm_leaves_the_stroke_to_the_finger(open_page: OpenPage) -> None:
     expect(page.locator(".answer-label")).to_have_text("1")
     page.locator("#undo").click()
     expect(page.locator("#undo")).to_be_disabled()
+
+
+def test_the_other_end_of_a_pen_erases(explore: Watched) -> None:
+    page = explore.page
+    draw(page, ONE)
+    expect(page.locator(".answer-label")).to_have_text("1")
+    page.locator("#brush-size").fill("48")
+    explore.expect("status of 422")
+    # No driver has a pen with two ends: these are the events that a browser makes of one.
+    page.locator("drawing-pad > canvas").evaluate(
+        """(canvas, points) => points.forEach(([clientX, clientY], place) => {
+          const [type, button] = place ? ["pointermove", -1] : ["pointerdown", 5];
+          const pen = { pointerId: 1, pointerType: "pen", bubbles: true, buttons: 32 };
+          canvas.dispatchEvent(new PointerEvent(type, { ...pen, clientX, clientY, button }));
+        })""",
+        [on_page(page, point) for point in ONE[0]],
+    )
+    expect(page.locator("#message")).to_contain_text("raw something")
+    expect(page.locator("#eraser")).to_have_attribute("aria-pressed", "false")
