@@ -1,5 +1,8 @@
+import hashlib
+import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -116,3 +119,79 @@ def test_mnist_is_read_in_torchvision_s_layout(tmp_path: Path) -> None:
     split = load_split("mnist", "train", DatasetFolders(tmp_path, tmp_path / "kept"))
     assert split.images.equal(images.unsqueeze(1))
     assert split.labels.tolist() == [7, 2, 1, 0, 4]
+
+
+class Trap:
+    """What a pickle may hold: a call, here one that makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return (Path.touch, (self.path,))
+
+
+def without_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    declare_torchvision_operators()
+    from torchvision.datasets import CIFAR10
+
+    monkeypatch.setattr(CIFAR10, "url", f"http://127.0.0.1:{free_port()}/cifar-10-python.tar.gz")
+
+
+def write_cifar10(root: Path, **changed: bytes) -> dict[str, str]:
+    """Files of CIFAR-10's names, two pictures in each batch; returns the MD5 of each."""
+    from torchvision.datasets import CIFAR10
+
+    batch = pickle.dumps({"data": np.zeros((2, 3072), np.uint8), "labels": [3, 5]})
+    contents = {name: batch for name, _ in CIFAR10.train_list + CIFAR10.test_list}
+    contents[CIFAR10.meta["filename"]] = pickle.dumps({"label_names": ["cat", "dog"]})
+    contents.update(changed)
+    folder = root / CIFAR10.base_folder
+    folder.mkdir(exist_ok=True)
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    return {name: hashlib.md5(content).hexdigest() for name, content in contents.items()}
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, hashes: dict[str, str]) -> None:
+    """Let torchvision take these files for CIFAR-10's."""
+    from torchvision.datasets import CIFAR10
+
+    for part in ("train_list", "test_list"):
+        named = [[name, hashes[name]] for name, _ in getattr(CIFAR10, part)]
+        monkeypatch.setattr(CIFAR10, part, named)
+    meta = CIFAR10.meta
+    monkeypatch.setattr(CIFAR10, "meta", {**meta, "md5": hashes[meta["filename"]]})
+
+
+@pytest.mark.parametrize("name", ["data_batch_1", "data_batch_5", "test_batch", "batches.meta"])
+def test_a_changed_file_of_cifar10_is_refused_before_it_is_unpickled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    without_a_host(monkeypatch)
+    trapped = tmp_path / "trapped"
+    publish(monkeypatch, write_cifar10(tmp_path))
+    split = load_split("cifar10", "test", DatasetFolders(tmp_path, tmp_path / "as published"))
+    assert split.labels.tolist() == [3, 5]
+    hashes = write_cifar10(tmp_path, **{name: pickle.dumps(Trap(trapped))})
+    folders = DatasetFolders(tmp_path, tmp_path / "changed")
+    with pytest.raises(DatasetUnavailable, match="CIFAR-10"):
+        load_split("cifar10", "test", folders)
+    assert not trapped.exists()
+    # It would have made the file, were it the one that was published.
+    publish(monkeypatch, hashes)
+    with pytest.raises(DatasetUnavailable, match="CIFAR-10"):
+        load_split("cifar10", "test", folders)
+    assert trapped.exists()
+
+
+def test_only_the_published_files_of_cifar10_are_unpickled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_a_host(monkeypatch)
+    trapped = tmp_path / "trapped"
+    trap = pickle.dumps(Trap(trapped))
+    write_cifar10(tmp_path, **dict.fromkeys(write_cifar10(tmp_path), trap))
+    with pytest.raises(DatasetUnavailable, match="CIFAR-10"):
+        load_split("cifar10", "test", DatasetFolders(tmp_path, tmp_path / "kept"))
+    assert not trapped.exists()
