@@ -1,6 +1,8 @@
 """Bad input, to the real server: each is refused in words that say what to do."""
 
 import json
+import select
+import socket
 from typing import Any
 
 import httpx
@@ -54,6 +56,37 @@ def test_a_bad_file_is_refused(api: httpx.Client, refused: Refused, path: str, n
     ]
     for way in ways:
         assert words in refused(api.post(path, **way), status)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_address_that_is_named_is_asked(api: httpx.Client, refused: Refused, path: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        named = f"http://127.0.0.1:{door.getsockname()[1]}/x.png"
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{named}"/></svg>'.encode()
+        html = f'<!doctype html><img src="{named}">'.encode()
+        texts = [named, named.removeprefix("http:"), f"url({named})", samples.base64_of(svg)]
+        texts += [samples.data_url(content) for content in (named.encode(), svg, html)]
+        ways: list[dict[str, Any]] = [{"json": {"image": text}} for text in texts]
+        ways += [{"json": {"batch": [{"image": text}]}} for text in texts]
+        ways += [{"files": {"image": (None, text)}} for text in texts]
+        ways += [{"files": {"image": ("x.png", data)}} for data in (named.encode(), svg, html)]
+        ways += [
+            {"json": {"image": {"url": named}}},
+            {"json": {"url": named}},
+            {"json": {"pixels": named}},
+            {"data": {"image": named}},
+            {"files": {"image": (named, b"", "image/png")}},
+            {"content": named, "headers": {"Content-Type": "image/png"}},
+            {"content": named, "headers": {"Content-Type": "text/uri-list"}},
+            {"content": b"", "headers": {"Content-Type": "image/png", "Content-Location": named}},
+            {"params": {"image": named, "url": named}},
+        ]
+        for way in ways:
+            answer = api.post(path, **way)
+            assert 400 <= answer.status_code < 500, way
+            refused(answer, answer.status_code)
+        waiting, _, _ = select.select([door], [], [], 0)
+        assert not waiting
 
 
 @pytest.mark.parametrize("path", PATHS[:2])
