@@ -79,11 +79,13 @@ export function installTools(pad, actions) {
   };
   document.addEventListener("keydown", (event) => {
     if (keys.open || typing(event)) return;
-    const undo = (event.ctrlKey || event.metaKey) && event.key === "z";
+    // With Caps Lock, or with Shift, a letter is the same key.
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const undo = (event.ctrlKey || event.metaKey) && !event.shiftKey && key === "z";
     if (!undo && (event.ctrlKey || event.metaKey || event.altKey)) return;
     if (WALKING.has(event.key) && !keeps(event) && actions.walk(event.key)) return event.preventDefault();
-    const example = /^\d$/.test(event.key) ? () => pad.replay(Number(event.key)) : undefined;
-    const action = undo ? SHORTCUTS.u : (example ?? SHORTCUTS[event.key]);
+    const example = /^\d$/.test(key) ? () => pad.replay(Number(key)) : undefined;
+    const action = undo ? SHORTCUTS.u : (example ?? SHORTCUTS[key]);
     if (!action) return;
     event.preventDefault();
     action();
@@ -99,13 +101,17 @@ const WALKING = new Set(["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Ent
  */
 function keeps({ key, target }) {
   if (!(target instanceof Element)) return false;
-  if (key === "Enter") return target.matches("a, button, summary");
+  if (key === "Enter") return target.matches("a, button, summary, [type=file]");
   return key !== "Backspace" && target.matches("drawing-pad *, layer-column *, input");
 }
 
+const TEXT = "textarea, input:not([type=radio], [type=checkbox], [type=range], [type=file])";
+const SLIDING = new Set(["PageUp", "PageDown"]);
+
 /** @param {KeyboardEvent} event whether it belongs to a field */
-function typing({ target }) {
-  return target instanceof Element && target.matches("input:not([type=radio]), select, textarea");
+function typing({ key, target }) {
+  if (!(target instanceof Element)) return false;
+  return target.matches(`${TEXT}, select`) || (target.matches("[type=range]") && SLIDING.has(key));
 }
 
 /** @param {Actions} actions */

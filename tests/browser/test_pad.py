@@ -1,5 +1,6 @@
-"""The pad's own manners: whose stroke it is, what erases, and what is undone."""
+"""What draws on the pad and what doesn't: fingers, pens, and keys wherever the focus is."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import OpenPage, Watched
@@ -47,3 +48,47 @@ def test_the_other_end_of_a_pen_erases(explore: Watched) -> None:
     )
     expect(page.locator("#message")).to_contain_text("raw something")
     expect(page.locator("#eraser")).to_have_attribute("aria-pressed", "false")
+
+
+@pytest.mark.parametrize("field", ["#brush-size", ".source input[type=range]", "#file"])
+def test_keys_work_where_nothing_is_typed(explore: Watched, field: str) -> None:
+    page = explore.page
+    page.goto("/?layer=conv2&channel=4")
+    page.wait_for_selector("html[data-ready]")
+    label = page.locator(".answer-label")
+    page.locator(field).focus()
+    page.keyboard.press("3")
+    expect(label).to_have_text("3")
+    page.keyboard.press("e")
+    expect(page.locator("#eraser")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("m")
+    expect(page.get_by_label("layer", exact=True)).to_be_checked()
+    page.keyboard.press("c")
+    expect(label).to_have_text("?")
+
+
+def test_a_slider_keeps_the_keys_that_move_it(explore: Watched) -> None:
+    page = explore.page
+    page.goto("/?layer=conv2&channel=4")
+    page.wait_for_selector("html[data-ready]")
+    slider = page.locator("#brush-size")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    expect(slider).to_have_value("23")
+    page.keyboard.press("PageUp")
+    expect(slider).not_to_have_value("23")
+    page.keyboard.press("Home")
+    expect(slider).to_have_value("4")
+    expect(page.locator("map-inspector h2")).to_have_text("conv2 · channel 4")
+
+
+def test_capitals_are_the_same_keys(explore: Watched) -> None:
+    page = explore.page
+    page.keyboard.press("3")
+    expect(page.locator(".answer-label")).to_have_text("3")
+    page.keyboard.press("E")
+    expect(page.locator("#eraser")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("C")
+    expect(page.locator(".answer-label")).to_have_text("?")
+    page.keyboard.press("Control+Z")
+    expect(page.locator(".answer-label")).to_have_text("3")
