@@ -1,12 +1,17 @@
 """Small requests that ask for much: refused or served, in memory that is known beforehand."""
 
+import fcntl
 import io
+import os
 import struct
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -27,10 +32,11 @@ EDITS = "/api/v1/models/digits/edits"
 
 @dataclass(frozen=True)
 class Watched:
-    """A server, and how much memory it has taken."""
+    """A server, its data folder, and how much memory it has taken."""
 
     process: subprocess.Popen[bytes]
     client: httpx.Client
+    data: Path
 
     def resident(self) -> int:
         return self._read("VmRSS")
@@ -52,7 +58,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     process, address = start_server(folder)
     wait_until_up(address, process)
     with httpx.Client(base_url=address, timeout=120) as client:
-        yield Watched(process, client)
+        yield Watched(process, client, folder)
     stop(process)
 
 
@@ -209,6 +215,38 @@ def test_a_data_set_is_in_memory_twice_at_most(watched: Watched) -> None:
     size = 400 * 3 * 512 * 512
     answer = check(watched, lambda: send(watched, "fits", zip_of(400, 512)), 2 * size + ROOM // 4)
     assert answer.status_code == 201
+
+
+def test_data_sets_are_imported_one_at_a_time(watched: Watched) -> None:
+    content = zip_of(8, 8)
+    with ThreadPoolExecutor(3) as pool:
+        with nothing_can_be_written(watched.data / "datasets"):
+            names = {pool.submit(send, watched, name, content): name for name in ("a", "b", "c")}
+            # One of them waits to be written, and can't be answered before it is.
+            answered = list(islice(as_completed(names, timeout=60), 2))
+            for future in answered:
+                answer = future.result()
+                assert "being imported" in refused(answer, 429)
+                assert int(answer.headers["Retry-After"]) > 0
+            (first,) = names.keys() - answered
+            assert not first.done()
+            listed = {each["name"] for each in watched.client.get("/api/v1/datasets").json()}
+            assert listed.isdisjoint(names.values())
+        assert first.result(timeout=60).status_code == 201
+    for future in answered:
+        assert send(watched, names[future], content).status_code == 201
+
+
+@contextmanager
+def nothing_can_be_written(folder: Path) -> Iterator[None]:
+    """Who writes a data set there shares a lock on the folder, which is held so long."""
+    folder.mkdir(exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def test_a_zip_that_lists_more_than_it_holds(watched: Watched) -> None:
