@@ -156,7 +156,11 @@ function installDrop(pad, actions) {
     pad.toggleAttribute("data-drop", false);
     take(event.dataTransfer, actions);
   });
-  document.addEventListener("paste", (event) => take(event.clipboardData, actions));
+  document.addEventListener("paste", (event) => {
+    // What is pasted into a field is the field's.
+    if (event.target instanceof Element && event.target.matches(TEXT)) return;
+    take(event.clipboardData, actions);
+  });
 }
 
 /**

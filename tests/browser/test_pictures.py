@@ -59,6 +59,24 @@ def test_a_dropped_and_a_pasted_picture_are_read(explore: Watched) -> None:
         expect(page.locator(".answer-label")).to_have_text("3")
 
 
+def test_what_is_pasted_into_a_field_is_the_field_s(explore: Watched) -> None:
+    page = explore.page
+    page.goto("/?layer=conv2&channel=5")
+    page.wait_for_selector("html[data-ready]")
+    page.get_by_role("button", name="Edit", exact=True).click()
+    field = page.get_by_label("Bias")
+    field.fill("0.75")
+    field.press("Control+a")
+    field.press("Control+c")
+    field.fill("")
+    field.press("Control+v")
+    expect(field).to_have_value("0.75")
+    expect(page.locator("#message")).to_be_hidden()
+    page.locator("#brush-size").focus()
+    page.keyboard.press("Control+v")
+    expect(page.locator("#message")).to_contain_text("no picture")
+
+
 BAD = {
     "not-a-picture.png": b"this is text, whatever its name says",
     "empty.png": b"",
