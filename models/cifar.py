@@ -22,10 +22,9 @@ from models.whitening import WhiteningConv2d
     )
 )
 class Cifar(nn.Sequential):
-    """(batch, 3, 32, 32) -> (batch, 10) logits; 1,113,346 parameters.
+    """(batch, 3, 32, 32) -> (batch, 10) logits; 1,972,802 parameters.
 
-    The plan is that of Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024, with fewer
-    channels.
+    The plan is that of Jordan, "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024.
     """
 
     def __init__(self) -> None:
@@ -33,12 +32,12 @@ class Cifar(nn.Sequential):
             OrderedDict(
                 conv1=WhiteningConv2d(3, kernel_size=2),  # (24, 31, 31)
                 gelu1=nn.GELU(),
-                **_block(1, 24, 48),  # (48, 15, 15)
-                **_block(2, 48, 192),  # (192, 7, 7)
-                **_block(3, 192, 192),  # (192, 3, 3)
-                pool4=nn.MaxPool2d(3),  # (192, 1, 1)
+                **_block(1, 24, 64),  # (64, 15, 15)
+                **_block(2, 64, 256),  # (256, 7, 7)
+                **_block(3, 256, 256),  # (256, 3, 3)
+                pool4=nn.MaxPool2d(3),  # (256, 1, 1)
                 flatten=nn.Flatten(),
-                fc=nn.Linear(192, 10),
+                fc=nn.Linear(256, 10),
             )
         )
 
