@@ -70,8 +70,9 @@ async def filters_npy(
     model: NamedModelDep, layer: LayerDep, channel: Channel = None, first: First = None
 ) -> Response:
     """The weights (output channels, input channels, height, width); with `channel`, that filter's
-    kernels (input channels, height, width); with `first`, so many filters."""
-    return _npy(_chosen(_weights(model, layer)[:first], layer, channel))
+    kernels (input channels, height, width), else with `first` so many filters."""
+    weights = _weights(model, layer)
+    return _npy(weights[:first] if channel is None else _chosen(weights, layer, channel))
 
 
 @router.get("/biases.npy", summary="A layer's biases", response_class=Response, responses=NPY)

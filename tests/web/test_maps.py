@@ -111,6 +111,8 @@ def test_the_first_filters_can_be_had_alone(api: httpx.Client, digits: Model) ->
     path = layer_path("conv3", "filters.npy")
     assert np.array_equal(array(api, path, first=3), digits.weights["conv3"][:3].numpy())
     assert len(array(api, path, first=10_000)) == 128
+    filters = digits.weights["conv3"].numpy()
+    assert np.array_equal(array(api, path, first=3, channel=5), filters[5])
 
 
 def test_an_array_that_no_memory_should_hold_is_refused(
