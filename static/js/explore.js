@@ -11,7 +11,9 @@ import "./preparation-strip.js";
 import "./probability-bars.js";
 import "./time-machine.js";
 import { baseOf, readView, sameNetwork, writeView } from "./address.js";
+import { KeptPictures } from "./kept-pictures.js";
 import { notePicked } from "./looking.js";
+import { nameModel } from "./model-picker.js";
 import { ModelView } from "./model-view.js";
 import { Newest } from "./newest.js";
 import { installTools } from "./pad-tools.js";
@@ -36,8 +38,7 @@ const message = /** @type {HTMLElement} */ (document.getElementById("message"));
 let view = readView(new URL(location.href), picker.value);
 /** @type {ModelView} */
 let shown;
-/** @type {Map<string, Blob>} the pictures that were shown, by id */
-const pictures = new Map();
+const pictures = new KeptPictures();
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let keeping;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -45,7 +46,8 @@ let again;
 
 const queue = new Newest(async (_, signal) => {
   clearTimeout(again);
-  if (pad.empty) return;
+  // Another network's columns may be on their way: it is asked when they are there.
+  if (pad.empty || !sameNetwork(shown.name, view.model)) return;
   const slow = setTimeout(() => (shown.busy = true), SLOW_MS);
   try {
     await trace(signal);
@@ -66,7 +68,7 @@ let placement = null;
 /** @param {AbortSignal} signal */
 async function trace(signal) {
   const traced = version;
-  const body = pad.image ? pictures.get(pad.image) : pad.bytes;
+  const body = pad.image ? pictures.file(pad.image) : pad.bytes;
   const target = `/api/v1/trace?model=${encodeURIComponent(view.model)}&steps=true${shown.query(view)}`;
   const sent = {
     headers: { "Content-Type": pad.image ? "image/png" : "application/octet-stream" },
@@ -176,6 +178,8 @@ async function keep() {
     const response = await request("/api/v1/images", { method: "POST", headers, body: bytes });
     image = (await response.json()).id;
   }
+  // Meanwhile the pad may have been cleared, or a picture shown that the address names already.
+  if (pad.empty || (pad.image ?? image) !== image) return;
   if (image) localStorage.setItem(LAST, image);
   kept = drawing;
   address({ image }, false);
@@ -187,8 +191,7 @@ async function recall() {
   const image = localStorage.getItem(LAST);
   if (!image) return;
   try {
-    await showKept(image);
-    address({ image }, false);
+    if (await showKept(image)) address({ image }, false);
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     localStorage.removeItem(LAST);
@@ -202,8 +205,7 @@ async function open(file) {
     body.append("image", file);
     const response = await request("/api/v1/images", { method: "POST", body });
     const { id } = await response.json();
-    await showKept(id);
-    address({ image: id }, true);
+    if (await showKept(id)) address({ image: id }, true);
   } catch (error) {
     // What was drawn before stays as it is.
     if (!(error instanceof Refusal)) throw error;
@@ -211,13 +213,35 @@ async function open(file) {
   }
 }
 
-/** @param {string} image id of a kept picture */
+/**
+ * @param {string} image id of a kept picture
+ * @returns {Promise<boolean>} whether it is shown: another may have been asked for meanwhile
+ */
 async function showKept(image) {
-  const response = await request(`/api/v1/images/${encodeURIComponent(image)}`);
-  const blob = await response.blob();
-  pictures.set(image, blob);
-  pad.show(await createImageBitmap(blob), image);
+  const bitmap = await pictures.fetch(image);
+  if (!bitmap) return false;
+  pad.show(bitmap, image);
   kept = version;
+  return true;
+}
+
+/**
+ * Show the picture that the address names now, or none.
+ * @param {string | null} before what it named; the pad keeps it where the other is gone
+ */
+async function reshow(before) {
+  const { image } = view;
+  if (!image) {
+    pictures.drop();
+    return pad.clear();
+  }
+  try {
+    await showKept(image);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    if (view.image === image) address({ image: before }, false);
+    say(error.message);
+  }
 }
 
 /**
@@ -255,30 +279,10 @@ function field(unit) {
 function travel(model, step) {
   address({ model }, step);
   shown.become(model, view);
-  name(model);
+  nameModel(picker, model, shown);
   if (pad.empty) return;
   if (shown.machine) shown.machine.busy = true;
   queue.push(true);
-}
-
-/**
- * Name the model in the picker, which has one line for all snapshots and edited models.
- * @param {string} model
- */
-function name(model) {
-  const { title } = shown;
-  if (title) {
-    const passing = /** @type {HTMLOptionElement | null} */ (picker.querySelector("[data-passing]"));
-    const option = passing ?? new Option();
-    option.dataset.passing = "";
-    if (!passing) picker.prepend(option);
-    option.value = model;
-    option.text = title;
-  }
-  picker.value = model;
-  const words = document.querySelector(".answer-title");
-  if (words instanceof HTMLElement) words.textContent = shown.editor.caption || (words.dataset.title ?? "");
-  document.querySelector(".answer-measured")?.toggleAttribute("hidden", !!shown.editor.caption);
 }
 
 /** The server has sent another model's columns. */
@@ -289,10 +293,10 @@ async function arrived() {
   shown = new ModelView(element, select, setScale, () => !pad.empty && queue.push(true), { image, field, shade, say });
   if (shown.name !== view.model) address({ model: shown.name, layer: null, channel: null, y: null, x: null }, true);
   shown.machine?.show(baseOf(shown.name));
-  name(shown.name);
+  nameModel(picker, shown.name, shown);
   shown.machine?.addEventListener("scrub", (event) => travel(/** @type {CustomEvent} */ (event).detail.model, false));
   shown.editor.addEventListener("edit", (event) => travel(/** @type {CustomEvent} */ (event).detail.model, true));
-  shown.editor.addEventListener("retitle", () => name(view.model));
+  shown.editor.addEventListener("retitle", () => nameModel(picker, view.model, shown));
   shown.select(view);
   if (!pad.empty) queue.push(true);
 }
@@ -307,13 +311,19 @@ async function restore() {
   const next = readView(new URL(location.href), picker.value);
   const [model, image] = [view.model, view.image];
   view = next;
+  if (next.image !== image) await reshow(image);
+  // Meanwhile one may have gone on.
+  if (next.model !== view.model) return;
   if (next.model !== model && sameNetwork(next.model, model)) travel(next.model, false);
   else if (next.model !== model) {
     const { htmx } = /** @type {any} */ (window);
     await htmx.ajax("GET", `/?model=${encodeURIComponent(next.model)}`, { target: "#model-view", swap: "outerHTML" });
-    return;
+    if (sameNetwork(shown.name, view.model)) return;
+    // It is gone: the page stays with the model that it shows.
+    address({ model: shown.name, layer: null, channel: null, y: null, x: null }, false);
+    nameModel(picker, shown.name, shown);
+    queue.push(true);
   }
-  if (next.image && next.image !== image) await showKept(next.image).catch(refuse);
   shown.select(view);
   shown.repaint(view);
 }
@@ -356,7 +366,10 @@ pad.addEventListener("draw", (event) => {
   const { done, changed } = /** @type {CustomEvent} */ (event).detail;
   drawn(done, changed);
 });
-document.addEventListener("htmx:after:swap", () => void arrived());
+document.addEventListener("htmx:after:swap", (event) => {
+  // Of a refusal nothing has come into the page.
+  if (/** @type {CustomEvent} */ (event).detail.ctx.swap !== "none") void arrived();
+});
 document.addEventListener("htmx:response:error", (event) => {
   say(JSON.parse(/** @type {CustomEvent} */ (event).detail.ctx.text).detail);
   picker.value = view.model;
