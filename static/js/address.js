@@ -1,5 +1,8 @@
 // The page's state and its address: the URL always names what is seen.
 
+import { isUnit, mapsOf } from "./walking.js";
+
+/** @typedef {{name: string, output_shape: number[]}} Shaped a layer */
 /**
  * @typedef {object} View
  * @property {string} model
@@ -57,6 +60,45 @@ export function writeView(url, view) {
     else next.searchParams.set(name, String(value));
   }
   return next;
+}
+
+/**
+ * What an address names that there isn't, in the words in which the server would refuse it.
+ * @param {URL} url
+ * @param {View} view what was read of it
+ * @param {Shaped[]} layers those of the model
+ * @returns {{words: string, view: View} | null} with the view that is left of it
+ */
+export function astray(url, view, layers) {
+  const layer = layers.find(({ name }) => name === view.layer);
+  if (view.layer === null) return null;
+  if (!layer) {
+    const names = layers.map(({ name }) => name).join(", ");
+    const words = `${view.model} has no layer '${view.layer}'. Its layers are ${names}.`;
+    return { words, view: { ...view, layer: null, channel: null, y: null, x: null } };
+  }
+  const words = astrayWithin(url, view, layer);
+  if (!words) return null;
+  const { channels } = mapsOf(layer.output_shape);
+  const stays = layer.output_shape.length === 3 && view.channel !== null && view.channel < channels;
+  return { words, view: { ...view, channel: stays ? view.channel : null, y: null, x: null } };
+}
+
+/**
+ * @param {URL} url
+ * @param {View} view
+ * @param {Shaped} layer
+ */
+function astrayWithin({ searchParams }, { channel, y, x }, { name, output_shape: shape }) {
+  const { channels, height, width } = mapsOf(shape);
+  const [asked, row, column] = ["channel", "y", "x"].map((one) => searchParams.get(one));
+  if (asked === null) return "";
+  if (channel === null || channel >= channels) {
+    return `${name} has no channel ${asked}. Its channels are 0 to ${channels - 1}.`;
+  }
+  if (row === null || column === null) return "";
+  if (y !== null && x !== null && isUnit(shape, { channel, y, x })) return "";
+  return `${name} has no unit in row ${row}, column ${column}. Its rows are 0 to ${height - 1} and its columns 0 to ${width - 1}.`;
 }
 
 /**

@@ -1,7 +1,7 @@
 // The explore page: what is drawn goes to the server, and what comes back goes to every part of
 // the page. The address names what is seen.
 
-import { ARROWS } from "./drawing-pad.js";
+import "./drawing-pad.js";
 import "./layer-columns.js";
 import "./map-inspector.js";
 import "./model-editor.js";
@@ -10,12 +10,13 @@ import "./pad-overlay.js";
 import "./preparation-strip.js";
 import "./probability-bars.js";
 import "./time-machine.js";
-import { baseOf, readView, sameNetwork, writeView } from "./address.js";
+import { astray, baseOf, readView, sameNetwork, writeView } from "./address.js";
 import { KeptPictures } from "./kept-pictures.js";
 import { notePicked } from "./looking.js";
 import { nameModel } from "./model-picker.js";
 import { ModelView } from "./model-view.js";
 import { Newest } from "./newest.js";
+import { PadMessage } from "./pad-message.js";
 import { installTools } from "./pad-tools.js";
 import { request, Refusal } from "./request.js";
 import { readSafetensors } from "./safetensors.js";
@@ -33,7 +34,7 @@ const strip = /** @type {import("./preparation-strip.js").PreparationStrip} */ (
   document.querySelector("preparation-strip")
 );
 const picker = /** @type {HTMLSelectElement} */ (document.getElementById("model"));
-const message = /** @type {HTMLElement} */ (document.getElementById("message"));
+const message = new PadMessage(/** @type {HTMLElement} */ (document.getElementById("message")));
 
 let view = readView(new URL(location.href), picker.value);
 /** @type {ModelView} */
@@ -49,9 +50,10 @@ const queue = new Newest(async (_, signal) => {
   // Another network's columns may be on their way: it is asked when they are there.
   if (pad.empty || !sameNetwork(shown.name, view.model)) return;
   const slow = setTimeout(() => (shown.busy = true), SLOW_MS);
+  const traced = version;
   try {
     await trace(signal);
-    say("");
+    message.settle(traced);
   } catch (error) {
     if (!signal.aborted && !retry(error)) refuse(error);
   }
@@ -132,11 +134,11 @@ function retry(error) {
   return true;
 }
 
-/** @param {string} text what is wrong, beside the drawing; empty when nothing is */
-function say(text) {
-  message.hidden = !text;
-  if (message.textContent !== text) message.textContent = text;
-}
+/** @param {string} text what is wrong with the drawing or its trace; empty when nothing is */
+const say = (text) => message.say(text);
+
+/** @param {string} text why nothing came of what was asked for, whatever becomes of the drawing */
+const decline = (text) => message.say(text, version);
 
 /**
  * @param {boolean} done whether a stroke has ended
@@ -209,7 +211,7 @@ async function open(file) {
   } catch (error) {
     // What was drawn before stays as it is.
     if (!(error instanceof Refusal)) throw error;
-    say(error.message);
+    decline(error.message);
   }
 }
 
@@ -240,7 +242,7 @@ async function reshow(before) {
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     if (view.image === image) address({ image: before }, false);
-    say(error.message);
+    decline(error.message);
   }
 }
 
@@ -260,7 +262,17 @@ function address(change, step) {
 /** @type {import("./model-view.js").Select} */
 function select(layer, channel, y = null, x = null, step = true) {
   address({ layer, channel, y, x }, step);
+  message.forget();
   shown.select(view);
+}
+
+/** Say what the address names that there isn't, and name what is seen instead. */
+function correct() {
+  const found = astray(new URL(location.href), view, shown.layers);
+  if (!found) return;
+  address(found.view, false);
+  shown.select(view);
+  decline(`${message.words} ${found.words}`.trim());
 }
 
 /**
@@ -334,28 +346,13 @@ function channelAlone() {
   return layer?.output_shape.length === 3 ? view.channel : null;
 }
 
-/**
- * Walk from the unit whose card is open.
- * @param {string} key
- * @returns {boolean} whether there was one
- */
-function walk(key) {
-  const { units } = shown;
-  if (!units.place) return false;
-  const [dx, dy] = ARROWS.get(key) ?? [0, 0];
-  if (key === "Enter") units.card.enter();
-  else if (key === "Backspace") units.back();
-  else units.move(dx, dy);
-  return true;
-}
-
 const tools = installTools(pad, {
   open,
-  say,
+  say: decline,
   scale: () => setScale(view.scale === "map" ? "layer" : "map"),
   step: (channels, layers) => shown.step(view, channels, layers),
   close: () => view.layer !== null && (view.y === null ? select(null, null) : select(view.layer, channelAlone())),
-  walk: (key) => walk(key),
+  walk: (key) => shown.units.walk(key),
   share: async () => {
     await keep().catch(refuse);
     return location.href;
@@ -371,7 +368,7 @@ document.addEventListener("htmx:after:swap", (event) => {
   if (/** @type {CustomEvent} */ (event).detail.ctx.swap !== "none") void arrived();
 });
 document.addEventListener("htmx:response:error", (event) => {
-  say(JSON.parse(/** @type {CustomEvent} */ (event).detail.ctx.text).detail);
+  decline(JSON.parse(/** @type {CustomEvent} */ (event).detail.ctx.text).detail);
   picker.value = view.model;
 });
 document.addEventListener("themechange", () => {
@@ -384,5 +381,6 @@ await customElements.whenDefined("layer-columns");
 await arrived();
 if (view.image) await showKept(view.image).catch(refuse);
 else if (document.querySelector("time-machine")) await recall();
+correct();
 tools.update();
 document.documentElement.dataset.ready = "";

@@ -2,6 +2,7 @@
 // way back to where one came from.
 
 import "./unit-card.js";
+import { ARROWS } from "./drawing-pad.js";
 import { channelOf } from "./looking.js";
 import { Newest } from "./newest.js";
 import { readNpy } from "./npy.js";
@@ -259,6 +260,20 @@ export class UnitView {
     const place = this.#trail.pop();
     this.card.play(false);
     if (place) this.around.go(place, true);
+  }
+
+  /**
+   * Walk from the unit that is looked at.
+   * @param {string} key
+   * @returns {boolean} whether there is one
+   */
+  walk(key) {
+    if (!this.place) return false;
+    const [dx, dy] = ARROWS.get(key) ?? [0, 0];
+    if (key === "Enter") this.card.enter();
+    else if (key === "Backspace") this.back();
+    else this.move(dx, dy);
+    return true;
   }
 
   /**

@@ -210,6 +210,40 @@ def test_the_address_shows_the_same_again(explore: Watched, open_page: OpenPage)
     expect(other.locator(".answer-share")).to_have_text(share)
 
 
+@pytest.mark.parametrize(
+    ("asked", "said", "left"),
+    [
+        ("layer=nope&channel=3", "digits has no layer 'nope'. Its layers are input, conv1,", ""),
+        ("layer=" + "n" * 400, "digits has no layer", ""),
+        (
+            "layer=conv1&channel=999",
+            "conv1 has no channel 999. Its channels are 0 to 15.",
+            "&layer=conv1",
+        ),
+        (
+            "layer=conv1&channel=2&y=28&x=0",
+            "conv1 has no unit in row 28, column 0. Its rows are 0 to 27",
+            "&layer=conv1&channel=2",
+        ),
+    ],
+)
+def test_an_address_of_what_isn_t_there_says_so_and_is_corrected(
+    explore: Watched, open_page: OpenPage, asked: str, said: str, left: str
+) -> None:
+    image = draw_seven(explore.page)
+    page = open_page(f"/?model=digits&image={image}&{asked}", width=360, touch=True).page
+    page.wait_for_selector("html[data-ready]")
+    message = page.locator("#message")
+    expect(message).to_contain_text(said)
+    # The picture is read all the same, which doesn't take back what was said.
+    expect(page.locator(".answer-label")).to_have_text("7")
+    expect(message).to_contain_text(said)
+    assert page.url.partition("?")[2] == f"model=digits&image={image}{left}"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.locator("layer-column[data-name=conv1] [data-channel='3']").click()
+    expect(message).to_be_hidden()
+
+
 def test_back_and_forward_walk_through_what_was_chosen(explore: Watched) -> None:
     page = explore.page
     draw_seven(page)

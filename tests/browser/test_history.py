@@ -88,7 +88,9 @@ def test_a_model_that_is_gone_leaves_the_page_with_its_own(explore: Watched) -> 
     page.go_back()
     page.wait_for_url("**model=convnet-revisited**")
     expect(page.locator("#model")).to_have_value("convnet-revisited")
+    expect(page.locator("#message")).to_have_text("There is no such model.")
     example(page, "4")
+    expect(page.locator("#message")).to_be_hidden()
 
 
 def test_a_model_that_is_refused_leaves_the_page_as_it_is(explore: Watched) -> None:

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readView, writeView } from "../../static/js/address.js";
+import { astray, readView, writeView } from "../../static/js/address.js";
 import { Newest } from "../../static/js/newest.js";
 import { paintMap } from "../../static/js/painting.js";
 
@@ -23,6 +23,33 @@ test("a unit is named by all of its numbers, or not at all", () => {
   assert.deepEqual([half.channel, half.y, half.x], [3, null, null]);
   const none = writeView(new URL("http://here/?layer=conv1&channel=3&y=4&x=5"), { ...half, layer: null });
   assert.equal(none.search, "?model=digits");
+});
+
+test("what an address names that there isn't is said, and the rest of it stays", () => {
+  const layers = [{ name: "conv1", output_shape: [16, 28, 28] }, { name: "fc1", output_shape: [10] }];
+  /** @param {string} query */
+  const found = (query) => {
+    const url = new URL(`http://here/?${query}`);
+    const { words, view } = astray(url, readView(url, "digits"), layers) ?? { words: "", view: null };
+    return [words, view && [view.layer, view.channel, view.y, view.x]];
+  };
+  const none = [
+    "", "channel=3", "layer=conv1", "layer=conv1&channel=15&y=27&x=0", "layer=conv1&channel=3&y=99",
+    "layer=fc1&channel=9&y=0&x=0",
+  ];
+  for (const query of none) assert.deepEqual(found(query), ["", null]);
+  const layer = "digits has no layer 'nope'. Its layers are conv1, fc1.";
+  assert.deepEqual(found("layer=nope&channel=3"), [layer, [null, null, null, null]]);
+  for (const channel of ["16", "-1", "x"]) {
+    const words = `conv1 has no channel ${channel}. Its channels are 0 to 15.`;
+    assert.deepEqual(found(`layer=conv1&channel=${channel}&y=1&x=1`), [words, ["conv1", null, null, null]]);
+  }
+  for (const [y, x] of [["28", "0"], ["0", "-1"]]) {
+    const words = `conv1 has no unit in row ${y}, column ${x}. Its rows are 0 to 27 and its columns 0 to 27.`;
+    assert.deepEqual(found(`layer=conv1&channel=3&y=${y}&x=${x}`), [words, ["conv1", 3, null, null]]);
+  }
+  const row = "fc1 has no unit in row 1, column 0. Its rows are 0 to 0 and its columns 0 to 0.";
+  assert.deepEqual(found("layer=fc1&channel=9&y=1&x=0"), [row, ["fc1", null, null, null]]);
 });
 
 test("of those that wait only the newest is worked on, one at a time", async () => {
