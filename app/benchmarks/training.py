@@ -24,8 +24,9 @@ SPRINT = Recipe(
     network="convnet-revisited",
     dataset="mnist",
     epochs=2,
-    batch_size=32,
-    learning_rate=0.005,
+    batch_size=192,
+    optimizer="muon",
+    learning_rate=0.01,
     validation_share=0.0833,
 )
 
