@@ -4,6 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+# The finest differences of colour in CIFAR-10's pictures as JPEG files vary by 1e-4 to 7e-3, and tell
+# nothing.
+SMALLEST = 2e-2
+
 
 class WhiteningConv2d(nn.Conv2d):
     """A convolution whose filters are fitted to the training pictures, once, and then fixed.
@@ -20,11 +24,10 @@ class WhiteningConv2d(nn.Conv2d):
         self.weight.requires_grad_(False)
 
     @torch.no_grad()
-    def fit(self, inputs: Tensor, smallest: float = 2e-2) -> None:
+    def fit(self, inputs: Tensor, smallest: float = SMALLEST) -> None:
         """Set the filters from prepared pictures (n, channels, height, width).
 
-        ``smallest`` is added to each direction's variance, so that noise isn't blown up: the finest
-        differences of colour in JPEG files vary by 1e-4 to 7e-3, and tell nothing.
+        ``smallest`` is added to each direction's variance, so that noise isn't blown up.
         """
         size = self.kernel_size[0]
         patches = functional.unfold(inputs.float(), size).transpose(1, 2).flatten(0, 1)

@@ -108,7 +108,7 @@ def test_a_model_of_ones_own_is_deleted_after_a_question(open_page: OpenPage, se
             time.sleep(0.1)
         api.post(f"/runs/{run}/model", json={"name": "short-lived"}).raise_for_status()
         page = open_page("/models/short-lived").page
-        expect(page.locator(".notice")).to_contain_text("convscope evaluate short-lived --note")
+        expect(page.locator("measure-model")).to_contain_text("evaluate short-lived --note")
         page.get_by_role("button", name="Make it the default").click()
         expect(page.locator("main .tag")).to_have_text("default")
         expect(page.get_by_role("button", name="Make it the default")).to_have_count(0)

@@ -17,7 +17,7 @@ from app.core.learner import Learner
 from app.core.recipes import Recipe, create_optimizer, find_schedule, list_optimizers
 from app.core.training import Diverged, load_parts, train
 from models.registry import blank_card, create_network
-from models.whitening import WhiteningConv2d
+from models.whitening import SMALLEST, WhiteningConv2d
 
 NOWHERE = DatasetFolders(Path("/nonexistent"), Path("/nonexistent"))
 TINY = Recipe(
@@ -194,8 +194,12 @@ def test_a_whitening_convolution_is_fitted_to_the_images_and_stays() -> None:
     layer = learner.network.get_submodule("conv1")
     assert isinstance(layer, WhiteningConv2d)
     fitted, bias = layer.weight.clone(), layer.get_parameter("bias").clone()
-    outputs = (layer(to_input(images / 255, learner.card)) - bias[:, None, None])[:, :12]
-    torch.testing.assert_close(outputs.square().mean(), torch.tensor(1.0), rtol=0.01, atol=0)
+    inputs = to_input(images / 255, learner.card)
+    patches = nn.functional.unfold(inputs, 2).transpose(1, 2).flatten(0, 1)
+    variances = torch.linalg.eigvalsh(patches.T @ patches / len(patches))
+    expected = (variances / (variances + SMALLEST)).mean()
+    outputs = (layer(inputs) - bias[:, None, None])[:, :12]
+    torch.testing.assert_close(outputs.square().mean(), expected, rtol=0.001, atol=0)
     learner.step(torch.arange(64))
     assert layer.weight.equal(fitted)
     assert not layer.get_parameter("bias").equal(bias)
