@@ -4,8 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# The finest differences of colour in CIFAR-10's pictures as JPEG files vary by 1e-4 to 7e-3, and tell
-# nothing.
+# The finest differences of colour in JPEG files of CIFAR-10 vary by 1e-4 to 7e-3, and tell nothing.
 SMALLEST = 2e-2
 
 
