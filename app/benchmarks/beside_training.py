@@ -1,14 +1,14 @@
-"""Single predictions over HTTP while nothing else is done, and while a run trains."""
+"""Single predictions over HTTP, in turn while a run is paused and while it trains."""
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
 
-from app.benchmarks.http_load import Limits, Load, drive
+from app.benchmarks.http_load import Limits, Load, drive, joined
 from app.benchmarks.predicting import FORMS, PICTURES, WARM_UP_SECONDS
 from app.benchmarks.server_process import ServerFailed
 from app.benchmarks.strokes import make_strokes, paint
@@ -19,11 +19,13 @@ FORMS_BESIDE = ("JSON pixels, 28 × 28", "grey bytes, 280 × 280")
 # Longer than anybody measures.
 RECIPE = Recipe("digits", BUNDLED.name, epochs=10_000)
 START_SECONDS = 120
+# A virtual machine is quicker at one moment than at another, so that both are measured in turns.
+TURNS = 8
 
 
 @dataclass(frozen=True)
 class BesideTraining:
-    """What one client's requests took, without a run and with one under way."""
+    """What one client's requests took while the only run was paused, and while it trained."""
 
     form: str
     alone: Load
@@ -31,43 +33,53 @@ class BesideTraining:
 
 
 def measure_beside_training(address: tuple[str, int], limits: Limits) -> list[BesideTraining]:
-    """Each form by one client, first alone, then beside a run of the server's own.
+    """Each form by one client, half of the time beside a run of the server's own.
 
-    Raises ServerFailed where the run doesn't begin or ends meanwhile.
+    The limits hold for either half. Raises ServerFailed where the run doesn't begin or ends
+    meanwhile.
     """
-    alone = [_measure(address, form, limits) for form in FORMS_BESIDE]
-    with _training(address):
-        beside = [_measure(address, form, limits) for form in FORMS_BESIDE]
-    return [BesideTraining(*one) for one in zip(FORMS_BESIDE, alone, beside, strict=True)]
+    with _training(address) as run:
+        return [_measure(address, run, form, limits) for form in FORMS_BESIDE]
 
 
-def _measure(address: tuple[str, int], form: str, limits: Limits) -> Load:
+def _measure(address: tuple[str, int], run: str, form: str, limits: Limits) -> BesideTraining:
     requests = [FORMS[form](paint(stroke)) for stroke in make_strokes(PICTURES)]
     drive(address, requests, 1, Limits(min(WARM_UP_SECONDS, limits.seconds)))
-    return drive(address, requests, 1, limits)
+    turn = Limits(limits.seconds / TURNS)
+    alone, beside = [], []
+    for _ in range(TURNS):
+        for action, state, loads in (("pause", "paused", alone), ("resume", "running", beside)):
+            _ask(address, "POST", f"{run}/{action}")
+            _wait_until(address, run, lambda found, state=state: found["state"] == state)
+            loads.append(drive(address, requests, 1, turn))
+    return BesideTraining(form, joined(alone), joined(beside))
 
 
 @contextmanager
-def _training(address: tuple[str, int]) -> Iterator[None]:
-    """A run that has done an epoch; it is cancelled at the end, when it must still be training."""
+def _training(address: tuple[str, int]) -> Iterator[str]:
+    """The path of a run that has done an epoch; it is cancelled at the end, when it must still be
+    training."""
     run = f"/api/v1/runs/{_ask(address, 'POST', '/api/v1/runs', RECIPE.to_dict())['id']}"
     try:
-        deadline = time.monotonic() + START_SECONDS
-        while _ask(address, "GET", run)["epoch"] < 1:
-            _insist_on_training(address, run)
-            if time.monotonic() > deadline:
-                raise ServerFailed("The run that was to train meanwhile doesn't begin.")
-            time.sleep(0.1)
-        yield
-        _insist_on_training(address, run)
+        _wait_until(address, run, lambda found: found["epoch"] >= 1)
+        yield run
+        _insist_on_training(run, _ask(address, "GET", run))
     finally:
         _ask(address, "POST", f"{run}/cancel")
 
 
-def _insist_on_training(address: tuple[str, int], run: str) -> None:
-    found = _ask(address, "GET", run)
-    if found["state"] not in ("queued", "running"):
-        raise ServerFailed(f"The run that was to train is {found['state']}: {found['error']}")
+def _wait_until(address: tuple[str, int], run: str, done: Callable[[dict[str, Any]], bool]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not done(found := _ask(address, "GET", run)):
+        _insist_on_training(run, found)
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"{run} is {found['state']} and doesn't change.")
+        time.sleep(0.1)
+
+
+def _insist_on_training(run: str, found: dict[str, Any]) -> None:
+    if found["state"] not in ("queued", "running", "paused"):
+        raise ServerFailed(f"{run}, which was to train, is {found['state']}: {found['error']}")
 
 
 def _ask(

@@ -65,6 +65,16 @@ class Load:
         return percentile([answer.milliseconds for answer in self.answers], share)
 
 
+def joined(loads: Sequence[Load]) -> Load:
+    """Loads by as many clients each, one after the other, as one."""
+    return Load(
+        loads[0].clients,
+        sum(load.seconds for load in loads),
+        [answer for load in loads for answer in load.answers],
+        sum(load.client_seconds for load in loads),
+    )
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """The smallest of the values that isn't exceeded by more than the rest of them."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]

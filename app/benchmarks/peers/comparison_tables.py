@@ -45,9 +45,11 @@ class Aim:
 _ONE, _MANY = CLIENTS
 AIMS = (
     Aim("rate", PNG, _ONE, LITSERVE, 2.5),
+    Aim("rate", PNG, _ONE, BATCHED, None),
     Aim("rate", PNG, _ONE, GRADIO, 8),
     Aim("rate", PNG, _ONE, DIRECT_GRADIO, None),
     Aim("rate", PIXELS, _ONE, LITSERVE, 7),
+    Aim("rate", PIXELS, _ONE, BATCHED, None),
     Aim("rate", PNG, _MANY, BATCHED, 1.5),
     Aim("rate", PIXELS, _MANY, BATCHED, 1.5),
     Aim("p99", PNG, _MANY, BATCHED, 1, p99=True),
