@@ -12,6 +12,8 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from app.commands.model_names import name_model
+from app.commands.saying import say
 from app.core.cards import card_of_run, with_test
 from app.core.checkpoints import load_network, save_model
 from app.core.dataset_files import DatasetFolders
@@ -66,7 +68,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="go on with the interrupted training of that name, after its last finished epoch; "
         "it keeps its recipe",
     )
-    parser.add_argument("--name", help="the model's name; the network's unless given")
+    parser.add_argument(
+        "--name",
+        help="the model's name; the network's unless given, or <network>-<dataset> where a shipped "
+        "model has that",
+    )
     parser.add_argument("--out", type=Path, help="the folder to write to; <data>/models else")
     parser.add_argument(
         "--no-test", action="store_true", help="leave the test split unread, to compare recipes"
@@ -76,41 +82,49 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train, write the model's weights and card, and say how good it is."""
     settings, console = read_settings(), Console()
-    folders, folder = settings.dataset_folders, options.out or settings.data_dir / "models"
+    library = settings.data_dir / "models"
+    folders, folder = settings.dataset_folders, options.out or library
     state = _read_state(options, folder)
     recipe = state.recipe if state else read_recipe(options)
+    dataset = find_dataset(recipe.dataset, folders)
+    name = options.resume or name_model(options.name, recipe, folder, library)
     if "cpus" in recipe.resources:
         torch.set_num_threads(int(recipe.resources["cpus"]))
     keep_freed_memory()
-    name = options.resume or options.name or recipe.network
     kept = _state_path(folder, name)
     way_on = f"{_command_to_resume(name, options)} goes on after the last epoch that was kept."
-    if kept.exists() and not state:
-        _say(console, f"{kept} is replaced after the first epoch; else {way_on}")
+    _say_what_is_replaced(folder / f"{name}.json", None if state else kept, way_on, console)
     with suppress(OSError):  # Without it nothing remembers the tuning.
         folders.kept.mkdir(parents=True, exist_ok=True)
     try:
         finished = _watch(train(recipe, folders, state), kept, console)
-        card = card_of_run(recipe, finished, name, find_dataset(recipe.dataset, folders))
+        card = card_of_run(recipe, finished, name, dataset)
         path = save_model(folder, card, finished.weights)
     except KeyboardInterrupt:
-        _say(console, f"Interrupted: {way_on}" if kept.exists() else "Interrupted at the start.")
+        say(console, f"Interrupted: {way_on}" if kept.exists() else "Interrupted at the start.")
         raise
     except (StorageUnavailable, OutOfMemory):
         if kept.exists():
-            _say(console, f"Broken off: {way_on}")
+            say(console, f"Broken off: {way_on}")
         raise
     if not options.no_test:
         card = _tested(card, folder, folders)
         path = save_model(folder, card, finished.weights)
         console.print(f"Test accuracy {card.metrics['test_accuracy']:.2%}")
     kept.unlink(missing_ok=True)
-    console.print(f"Wrote {path}")
+    say(console, f"Wrote {path}")
 
 
-def _say(console: Console, words: str) -> None:
-    """Print a sentence that holds a command, in one line, so that it can be copied."""
-    console.print(words, soft_wrap=True, markup=False, highlight=False)
+def _say_what_is_replaced(model: Path, kept: Path | None, way_on: str, console: Console) -> None:
+    """Name what is lost where the training goes on: a finished model, and an unfinished one."""
+    if kept and kept.exists():
+        say(console, f"{kept} is replaced after the first epoch; else {way_on}")
+    if model.exists():
+        say(
+            console,
+            f"The finished model {model} is replaced when this training ends. To keep it, stop "
+            "this one and start again with another --name.",
+        )
 
 
 def _read_state(options: argparse.Namespace, folder: Path) -> State | None:
