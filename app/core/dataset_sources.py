@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import HTTPError
@@ -15,7 +16,7 @@ from torch.nn import functional
 from app.core.dataset_files import Part, Split
 from app.core.errors import DatasetUnavailable
 from app.core.torchvision_operators import declare_torchvision_operators
-from app.core.whole_files import unfinished_folder
+from app.core.whole_files import remove_leftovers, unfinished_folder
 
 FASHION = (
     *("t-shirt", "trouser", "pullover", "dress", "coat"),
@@ -65,9 +66,11 @@ def fetch_cifar10(downloads: Path, kept: Path) -> tuple[Split, Split]:
 def _fetch(title: str, read: _Read, downloads: Path, kept: Path) -> tuple[Split, Split]:
     """Read what lies in ``downloads``, or download it into a folder that is gone afterwards.
 
-    torchvision shows the progress and checks the hashes; what was broken off leaves nothing.
+    torchvision shows the progress and checks the hashes; what was broken off leaves nothing, and
+    what was killed is gone with the next.
     """
     declare_torchvision_operators()
+    remove_leftovers(kept)
     state = "is not in"
     try:
         return read(downloads, False)
@@ -78,7 +81,7 @@ def _fetch(title: str, read: _Read, downloads: Path, kept: Path) -> tuple[Split,
         kept.mkdir(parents=True, exist_ok=True)
         with unfinished_folder(kept) as folder:
             return read(folder, True)
-    except (OSError, RuntimeError) as error:
+    except (OSError, HTTPException, RuntimeError) as error:
         raise _unavailable(title, downloads, state) from error
 
 
@@ -109,7 +112,7 @@ def _answers(address: str) -> bool:
         urlopen(Request(address, method="HEAD"), timeout=HOST_SECONDS).close()
     except HTTPError:
         return True  # It answers, whatever it thinks of this address.
-    except OSError:
+    except (OSError, HTTPException):
         return False
     return True
 

@@ -15,28 +15,41 @@ from app.core.dataset_files import DatasetFolders
 from app.core.datasets import check_within_reach, find_dataset, load_split
 from app.core.errors import DatasetUnavailable
 from app.core.torchvision_operators import declare_torchvision_operators
+from app.core.whole_files import unfinished_folder
 from tests.conftest import free_port
 
 declare_torchvision_operators()
 MNIST = pytest.importorskip("torchvision.datasets").MNIST
 
 COUNTS = {"train": 20, "t10k": 10}
+NO_HTTP = b"220 mail.example.org at your service\r\n\r\n"
+BROKEN_CHUNK = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nand no more"
 
 
 class Host(ThreadingHTTPServer):
-    """Serves ``files`` by name, of each at most ``whole`` of its bytes."""
+    """Serves ``files`` by name, half of each unless ``whole``, or ``instead`` of any."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.files: dict[str, bytes] = {}
         self.whole = True
+        self.instead = b""
         self.asked: list[str] = []
 
 
 class _Answer(BaseHTTPRequestHandler):
     server: Host
 
+    def do_HEAD(self) -> None:
+        if self.server.instead:
+            self.wfile.write(self.server.instead)
+        else:
+            self.send_error(501)
+
     def do_GET(self) -> None:
+        if self.server.instead:
+            self.wfile.write(self.server.instead)
+            return
         name = self.path.rpartition("/")[2]
         self.server.asked.append(name)
         data = self.server.files[name]
@@ -105,6 +118,52 @@ def test_a_broken_download_leaves_nothing_and_can_be_tried_again(
     assert len(load_split("mnist", "train", folders)) == 20
 
 
+@pytest.mark.parametrize("instead", [NO_HTTP, BROKEN_CHUNK])
+def test_an_answer_that_is_no_whole_http_is_as_good_as_none(
+    host: Host, folders: DatasetFolders, instead: bytes
+) -> None:
+    host.instead = instead
+    refused(folders)
+    host.instead = b""
+    assert len(load_split("mnist", "train", folders)) == 20
+
+
+def test_what_a_killed_download_left_is_gone_with_the_next(
+    host: Host, folders: DatasetFolders
+) -> None:
+    leave_half(folders)
+    load_split("mnist", "train", folders)
+    assert [path.name for path in folders.kept.iterdir()] == ["mnist.safetensors"]
+
+
+def test_what_is_at_hand_clears_up_behind_a_killed_download_too(
+    host: Host, folders: DatasetFolders
+) -> None:
+    MNIST(str(folders.downloads), download=True)
+    host.instead = NO_HTTP
+    leave_half(folders)
+    load_split("mnist", "train", folders)
+    assert [path.name for path in folders.kept.iterdir()] == ["mnist.safetensors"]
+
+
+def test_nothing_is_cleared_up_while_another_process_writes(
+    host: Host, folders: DatasetFolders
+) -> None:
+    half = leave_half(folders)
+    with unfinished_folder(folders.kept) as others:
+        load_split("mnist", "train", folders)
+        assert others.exists()
+        assert half.exists()
+
+
+def leave_half(folders: DatasetFolders) -> Path:
+    """What a killed download leaves."""
+    half = folders.kept / ".writing-left" / "MNIST" / "raw" / "train-images-idx3-ubyte.gz"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"half")
+    return half
+
+
 def test_a_damaged_file_is_not_taken(host: Host, folders: DatasetFolders) -> None:
     host.files["train-images-idx3-ubyte.gz"] = idx(images("t10k"))
     refused(folders)
@@ -115,6 +174,9 @@ def test_what_is_within_reach_is_told_without_a_download(
 ) -> None:
     check_within_reach("mnist", folders)
     assert host.asked == []
+    host.instead = NO_HTTP
+    with pytest.raises(DatasetUnavailable, match=r"could not be downloaded\. Connect"):
+        check_within_reach("mnist", folders)
     monkeypatch.setattr(MNIST, "mirrors", [f"http://127.0.0.1:{free_port()}/mnist/"])
     with pytest.raises(DatasetUnavailable, match=r"could not be downloaded\. Connect"):
         check_within_reach("mnist", folders)
