@@ -7,7 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
+from app.commands.saying import say
 from app.core.dataset_files import PARTS
 from app.core.datasets import list_datasets, load_split
 from app.core.importing import LARGEST_SIDE, USUAL_SIDE, import_dataset
@@ -46,14 +48,15 @@ def _list(options: argparse.Namespace, console: Console) -> None:
         shape = " × ".join(str(size) for size in dataset.input_shape)
         counts = (dataset.train_images, dataset.test_images)
         shown = [f"{count:,}" if count else "not here yet" for count in counts]
-        table.add_row(dataset.name, dataset.title, str(len(dataset.classes)), shape, *shown)
+        named = Text(dataset.name), Text(dataset.title)
+        table.add_row(*named, str(len(dataset.classes)), shape, *shown)
     console.print(table)
 
 
 def _fetch(options: argparse.Namespace, console: Console) -> None:
     folders = read_settings().dataset_folders
     counts = [len(load_split(options.name, part, folders)) for part in PARTS]
-    console.print(f"{options.name}: {counts[0]:,} images to train on, {counts[1]:,} to test with")
+    say(console, f"{options.name}: {counts[0]:,} images to train on, {counts[1]:,} to test with")
 
 
 def _import(options: argparse.Namespace, console: Console) -> None:
@@ -66,7 +69,8 @@ def _import(options: argparse.Namespace, console: Console) -> None:
             progress.update(bar, completed=done, total=total)
 
         dataset = import_dataset(options.source, name, folders, options.size, show)
-    console.print(
+    say(
+        console,
         f"{name}: {len(dataset.classes)} classes, {dataset.train_images:,} images to train on, "
-        f"{dataset.test_images:,} to test with, {' × '.join(map(str, dataset.input_shape))}"
+        f"{dataset.test_images:,} to test with, {' × '.join(map(str, dataset.input_shape))}",
     )

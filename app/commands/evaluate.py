@@ -4,24 +4,22 @@ import argparse
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from torch import nn
 
+from app.commands.evaluation_report import show_evaluation
 from app.core.cards import with_drawings, with_test
 from app.core.checkpoints import load_network, read_card
 from app.core.dataset_files import DatasetFolders, Split
-from app.core.datasets import load_split
+from app.core.datasets import find_dataset, load_split
 from app.core.errors import ConvScopeError, UnknownModel
-from app.core.evaluating import Evaluation, evaluate
+from app.core.evaluating import evaluate
 from app.core.evaluating_drawings import DrawingsRead, evaluate_drawings
 from app.core.recipes import Recipe
 from app.core.training import load_parts
 from app.core.whole_files import write_atomically
+from app.services.evaluator import check_classes
 from app.settings import read_settings
 from models.registry import WEIGHTS, ModelCard
-
-# Pairs of classes that are told by name.
-MOST_CONFUSED = 5
 
 
 class NotForTheCard(ConvScopeError):
@@ -52,20 +50,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print accuracy, loss, the confusion matrix and calibration, or each drawing's accuracy."""
+    """Print what was measured, or each kind of drawing's accuracy, and note it where asked to."""
     settings, console = read_settings(), Console()
     path = find_card(options.model, settings.data_dir / "models")
     card = read_card(path)
     if options.note and (options.split != "test" or options.dataset not in (None, card.dataset)):
         raise NotForTheCard("Only the test split of the model's own data set is noted on its card.")
+    folders, dataset = settings.dataset_folders, options.dataset or card.dataset
+    check_classes(card, find_dataset(dataset, folders))
     network = load_network(card, path.parent)
-    split = _load(card, options, settings.dataset_folders)
+    split = _load(card, dataset, options.split, folders)
     if options.drawings:
         results = _watch_drawings(network, card, split.first(options.drawings), console)
         card = with_drawings(card, {result.kind: result.accuracy for result in results})
     else:
         evaluation = evaluate(network, split, card)
-        _show(evaluation, card.classes, console)
+        show_evaluation(evaluation, card, console)
         card = with_test(card, evaluation)
     if options.note:
         write_atomically(path, card.to_json().encode())
@@ -104,36 +104,8 @@ def find_card(model: str, own: Path) -> Path:
     )
 
 
-def _load(card: ModelCard, options: argparse.Namespace, folders: DatasetFolders) -> Split:
-    dataset = options.dataset or card.dataset
-    if options.split == "test":
+def _load(card: ModelCard, dataset: str, part: str, folders: DatasetFolders) -> Split:
+    if part == "test":
         return load_split(dataset, "test", folders)
     recipe = Recipe.from_dict({**card.recipe, "dataset": dataset})
     return load_parts(recipe, folders)[1]
-
-
-def _show(evaluation: Evaluation, classes: tuple[str, ...], console: Console) -> None:
-    images = int(evaluation.confusion.sum())
-    console.print(
-        f"{evaluation.accuracy:.2%} of {images:,} images recognised, "
-        f"average loss {evaluation.loss:.4f}"
-    )
-    table = Table(title="Rows: the true class. Columns: the class it was taken for.")
-    for heading in ("", *classes, "recognised"):
-        table.add_column(heading, justify="right")
-    for name, row, share in zip(
-        classes, evaluation.confusion.tolist(), evaluation.class_accuracy, strict=True
-    ):
-        table.add_row(name, *(str(count or "") for count in row), f"{share:.2%}")
-    console.print(table)
-    for pair in evaluation.most_confused(MOST_CONFUSED):
-        console.print(
-            f"{classes[pair.true]} taken for {classes[pair.predicted]}: {pair.count}",
-            highlight=False,
-        )
-    console.print(f"Expected calibration error {evaluation.calibration_error:.2%}")
-    for part in evaluation.calibration:
-        console.print(
-            f"{part.confidence:7.1%} sure, {part.accuracy:7.1%} right, {part.count:,} images",
-            highlight=False,
-        )

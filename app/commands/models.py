@@ -4,7 +4,9 @@ import argparse
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from app.commands.saying import say
 from app.core.devices import choose_device
 from app.core.pretrained import PRETRAINED, fetch_model, find_pretrained
 from app.services.model_library import ModelLibrary
@@ -34,7 +36,8 @@ def _list(options: argparse.Namespace, console: Console) -> None:
     for card in library.cards():
         shape = " × ".join(str(size) for size in card.input_shape)
         parameters = f"{card.parameters:,}"
-        table.add_row(card.name, card.title, shape, parameters, card.dataset, _measured(card))
+        row = card.name, card.title, shape, parameters, card.dataset, _measured(card)
+        table.add_row(*map(Text, row))
     console.print(table)
 
 
@@ -49,7 +52,8 @@ def _fetch(options: argparse.Namespace, console: Console) -> None:
     folder = read_settings().data_dir / "models"
     pretrained = find_pretrained(options.network)
     path = fetch_model(pretrained, folder, options.name or options.network)
-    console.print(
+    say(
+        console,
         f"{path.stem}: torchvision's weights {pretrained.version}, trained on ImageNet, "
-        f"{len(pretrained.classes):,} classes. Wrote {path}"
+        f"{len(pretrained.classes):,} classes. Wrote {path}",
     )

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from app.core.cards import evaluation_of
-from app.core.dataset_files import DatasetFolders
+from app.core.dataset_files import Dataset, DatasetFolders
 from app.core.datasets import check_within_reach, find_dataset, load_split
 from app.core.errors import ConvScopeError, NotEvaluated, QueueFull
 from app.core.evaluating import Evaluation, Progress, evaluate_in_parts
 from app.core.model import Model
+from models.registry import ModelCard
 
 MOST_WAITING = 8
 # Below predictions, above trainings.
@@ -76,10 +77,7 @@ class Evaluator:
             return
         card = model.card
         check_within_reach(card.dataset, self._folders)
-        if find_dataset(card.dataset, self._folders).classes != card.classes:
-            raise NotEvaluated(
-                f"{card.name} can't be measured: its classes are not those of {card.dataset}."
-            )
+        check_classes(card, find_dataset(card.dataset, self._folders))
         if model not in self._going and len(self._going) >= MOST_WAITING:
             raise QueueFull(
                 f"{MOST_WAITING} models are being measured already. Try again in a moment."
@@ -158,6 +156,15 @@ class Evaluator:
         if not isinstance(said, Progress):
             self._drop(model, going)
         going.tell(said)
+
+
+def check_classes(card: ModelCard, dataset: Dataset) -> None:
+    """Raise NotEvaluated where a data set has other classes than a model, or in another order."""
+    if dataset.classes != card.classes:
+        raise NotEvaluated(
+            f"{card.name} can't be measured: its classes are not those of {dataset.name}. Take a "
+            "data set that has the same ones in the same order."
+        )
 
 
 def _stand_back() -> None:
