@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from app.core.compositing import compose
 from app.core.errors import ImageTooLarge, InvalidPixels, UnreadableImage
+from app.core.picture_parts import check_parts
 from app.core.pixel_rows import check_rows, parse_json
 from app.core.sniffing import FORMATS, damage, guess_format
 
@@ -89,9 +90,10 @@ def read_picture(data: bytes, max_pixels: int) -> Picture:
     """The picture in a PNG, JPEG, WebP, GIF or BMP file: its first frame, turned as EXIF says.
 
     Transparent parts get a backdrop that contrasts with the rest. Pictures larger than any network
-    asks for are read at reduced size. Raises UnreadableImage, and ImageTooLarge where the header
-    promises more than ``max_pixels``.
+    asks for are read at reduced size. Raises UnreadableImage, also where a file has so many parts
+    that it would take long, and ImageTooLarge where the header promises more than ``max_pixels``.
     """
+    check_parts(data)
     try:
         image = Image.open(BytesIO(data), formats=FORMATS)
     except Exception:  # Pillow's decoders raise nearly anything at damaged bytes.

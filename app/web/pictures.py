@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 
 from app.core.errors import InvalidPixels, UnreadableImage
 from app.core.images import Encoded, Picture, picture_from_pixels, read_picture
+from app.core.picture_parts import PACKED, count_parts
 from app.core.pixel_rows import parse_json
 from app.core.sniffing import png_size
 from app.services.batcher import MAX_BATCH
@@ -22,10 +23,11 @@ from app.services.predictor import Source
 
 GREY = "application/octet-stream"
 
-# A PNG file of so many bytes and pixels is decoded and prepared in some milliseconds; the pad's has
-# 280 × 280.
+# A PNG file of so many bytes, pixels and parts, none of which is a packed note, is decoded and
+# prepared in some milliseconds; the pad's has 280 × 280 pixels.
 _LITTLE_BYTES = 2**17
 _LITTLE_PIXELS = 300 * 300
+_LITTLE_PARTS = 50
 # Each value of JSON may take 64 bytes, so these take 256 MB at most. As a file a picture of so many
 # pixels is a fraction of it.
 MOST_VALUES = 2**22
@@ -74,7 +76,10 @@ def _file(data: bytes, max_pixels: int) -> Source:
 def _is_little(data: bytes) -> bool:
     """Whether a picture file is soon decoded."""
     sides = png_size(data)
-    return len(data) <= _LITTLE_BYTES and sides is not None and prod(sides) <= _LITTLE_PIXELS
+    if len(data) > _LITTLE_BYTES or sides is None or prod(sides) > _LITTLE_PIXELS:
+        return False
+    parts = count_parts(data)
+    return parts.total() <= _LITTLE_PARTS and not parts.keys() & set(PACKED)
 
 
 async def _from_form(request: Request, max_pixels: int) -> list[Source]:

@@ -3,7 +3,9 @@ person has drawn, of each kind that is read."""
 
 import io
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,7 +46,12 @@ def pictures() -> Iterator[tuple[str, bytes]]:
     turned = Image.Exif()
     turned[0x0112] = 6
     yield "turned.jpg", encoded(colours.convert("RGB"), "JPEG", exif=turned)
-    yield "steps.jpg", encoded(colours.convert("L"), "JPEG", progressive=True)
+    steps = encoded(colours.convert("L"), "JPEG", progressive=True)
+    yield "steps.jpg", steps
+    yield "scans.jpg", with_scans(steps, 101)
+    plain = encoded(colours.convert("L"), "PNG")
+    yield "profiles.png", with_notes(plain, b"iCCP", 2)
+    yield "notes.png", with_notes(plain, b"zTXt", 101)
     yield "four.jpg", encoded(colours.convert("CMYK"), "JPEG")
     yield "exact.webp", encoded(colours, "WEBP", lossless=True)
     yield "lossy.webp", encoded(colours.convert("RGB"), "WEBP")
@@ -52,6 +59,20 @@ def pictures() -> Iterator[tuple[str, bytes]]:
     yield "moving.gif", encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     yield "8.bmp", encoded(colours.convert("L"), "BMP")
     yield "24.bmp", encoded(colours.convert("RGB"), "BMP")
+
+
+def with_scans(progressive: bytes, more: int) -> bytes:
+    """A JPEG whose last scan comes so many times more."""
+    last = progressive.rindex(b"\xff\xda")
+    return progressive[:-2] + more * progressive[last:-2] + progressive[-2:]
+
+
+def with_notes(png: bytes, kind: bytes, count: int) -> bytes:
+    """A PNG with so many notes, each of which unpacks to some hundred times its size."""
+    content = kind + b"k\0\0" + zlib.compress(bytes(20_000), 9)
+    note = struct.pack(">I", len(content) - 4) + content + struct.pack(">I", zlib.crc32(content))
+    head = png.index(b"IDAT") - 4
+    return png[:head] + count * note + png[head:]
 
 
 def weights() -> Iterator[tuple[str, bytes]]:
