@@ -102,9 +102,24 @@ def register(card: ModelCard) -> Callable[[Network], Network]:
     return keep
 
 
-def create_network(name: str) -> nn.Module:
-    """A new network with random weights. Raises KeyError for a name that is not registered."""
-    return _networks[name][0]()
+def create_network(name: str, classes: int | None = None) -> nn.Module:
+    """A new network with random weights. Raises KeyError for a name that is not registered.
+
+    Where it is to tell so many ``classes`` and was made for others, its last linear layer, which
+    gives the logits, is one of that many outputs.
+    """
+    network = _networks[name][0]()
+    if classes is not None:
+        _set_outputs(network, classes)
+    return network
+
+
+def _set_outputs(network: nn.Module, classes: int) -> None:
+    linear = {n: layer for n, layer in network.named_modules() if isinstance(layer, nn.Linear)}
+    name, last = linear.popitem()
+    if last.out_features != classes:
+        parent, _, own = name.rpartition(".")
+        setattr(network.get_submodule(parent), own, nn.Linear(last.in_features, classes))
 
 
 class _NotDrawn(TorchFunctionMode):
@@ -120,19 +135,23 @@ class _NotDrawn(TorchFunctionMode):
         return None if func.__name__ == "normal_" else func(*args, **(kwargs or {}))
 
 
-def create_hollow_network(name: str) -> nn.Module:
+def create_hollow_network(name: str, classes: int | None = None) -> nn.Module:
     """A network whose parameters have shapes but no numbers, and so take no memory.
 
     Raises KeyError for a name that is not registered.
     """
     with torch.device("meta"), _NotDrawn():
-        return create_network(name)
+        return create_network(name, classes)
 
 
 def blank_card(network: str) -> ModelCard:
     """The card of an untrained network, its parameters counted."""
-    parameters = create_hollow_network(network).parameters()
-    return replace(_networks[network][1], parameters=sum(p.numel() for p in parameters))
+    return replace(_networks[network][1], parameters=count_parameters(network))
+
+
+def count_parameters(network: str, classes: int | None = None) -> int:
+    """How many numbers a network of so many classes learns."""
+    return sum(p.numel() for p in create_hollow_network(network, classes).parameters())
 
 
 def input_shape_of(network: str) -> tuple[int, int, int]:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import main
+from app.core.checkpoints import read_card
 from tests.core.test_importing import files
 
 
@@ -30,11 +31,18 @@ def test_what_is_imported_is_listed_and_can_be_trained_on(
     assert "already" in capsys.readouterr().err
 
 
-def test_a_network_of_other_classes_says_so(pets: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_learns_the_classes_of_one_s_own_pictures(
+    pets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["data", "import", str(pets)]) == 0
+    recipe = ["--network", "lenet5", "--dataset", "my-pets", "--epochs", "1", "--batch-size", "3"]
+    assert main(["train", *recipe, "--name", "pets"]) == 0
+    card = read_card(tmp_path / "data" / "models" / "pets.json")
+    assert card.classes == ("ants", "cats", "dogs")
+    assert sum(map(sum, card.metrics["test_confusion"])) == 6
     capsys.readouterr()
-    assert main(["train", "--network", "cifar-3conv", "--dataset", "my-pets"]) == 1
-    assert "tells 10 classes; my-pets has 3 and 3" in capsys.readouterr().err
+    assert main(["evaluate", "pets"]) == 0
+    assert "dogs" in capsys.readouterr().out
 
 
 def test_an_unknown_data_set_is_answered_with_those_that_there_are(

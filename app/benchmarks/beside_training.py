@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -46,11 +46,11 @@ def _measure(address: tuple[str, int], run: str, form: str, limits: Limits) -> B
     requests = [FORMS[form](paint(stroke)) for stroke in make_strokes(PICTURES)]
     drive(address, requests, 1, Limits(min(WARM_UP_SECONDS, limits.seconds)))
     turn = Limits(limits.seconds / TURNS)
-    alone, beside = [], []
+    alone, beside = list[Load](), list[Load]()
     for _ in range(TURNS):
         for action, state, loads in (("pause", "paused", alone), ("resume", "running", beside)):
             _ask(address, "POST", f"{run}/{action}")
-            _wait_until(address, run, lambda found, state=state: found["state"] == state)
+            _wait_until(address, run, state=state)
             loads.append(drive(address, requests, 1, turn))
     return BesideTraining(form, joined(alone), joined(beside))
 
@@ -61,16 +61,19 @@ def _training(address: tuple[str, int]) -> Iterator[str]:
     training."""
     run = f"/api/v1/runs/{_ask(address, 'POST', '/api/v1/runs', RECIPE.to_dict())['id']}"
     try:
-        _wait_until(address, run, lambda found: found["epoch"] >= 1)
+        _wait_until(address, run, epoch=1)
         yield run
         _insist_on_training(run, _ask(address, "GET", run))
     finally:
         _ask(address, "POST", f"{run}/cancel")
 
 
-def _wait_until(address: tuple[str, int], run: str, done: Callable[[dict[str, Any]], bool]) -> None:
+def _wait_until(address: tuple[str, int], run: str, state: str = "running", epoch: int = 0) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while not done(found := _ask(address, "GET", run)):
+    while True:
+        found = _ask(address, "GET", run)
+        if found["state"] == state and found["epoch"] >= epoch:
+            return
         _insist_on_training(run, found)
         if time.monotonic() > deadline:
             raise ServerFailed(f"{run} is {found['state']} and doesn't change.")

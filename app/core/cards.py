@@ -11,7 +11,25 @@ from app.core.evaluating import Bin, Evaluation
 from app.core.events import Finished
 from app.core.pretrained import PRETRAINED
 from app.core.recipes import Recipe
-from models.registry import ModelCard, blank_card
+from models.registry import ModelCard, blank_card, count_parameters
+
+# Their digits are as large, and lie where MNIST's do.
+_AS_MNIST = ("mnist", "optdigits")
+
+
+def card_to_train(network: str, dataset: Dataset) -> ModelCard:
+    """The card of an untrained network that is to learn a data set: it tells that one's classes,
+    and takes pictures as that one has them."""
+    blank = blank_card(network)
+    return replace(
+        blank,
+        dataset=dataset.name,
+        classes=dataset.classes,
+        parameters=count_parameters(network, len(dataset.classes)),
+        preprocessing=replace(
+            blank.preprocessing, method="digit" if dataset.name in _AS_MNIST else "picture"
+        ),
+    )
 
 
 def card_of_weights(recipe: Recipe, name: str, dataset: Dataset) -> ModelCard:
@@ -20,15 +38,13 @@ def card_of_weights(recipe: Recipe, name: str, dataset: Dataset) -> ModelCard:
     A model that isn't named as its network is the user's own: its name is its title, and it isn't
     the default.
     """
-    blank = blank_card(recipe.network)
+    blank = card_to_train(recipe.network, dataset)
     own = name != recipe.network
     return replace(
         blank,
         name=name,
         title=name if own else blank.title,
         default=blank.default and not own,
-        dataset=recipe.dataset,
-        classes=dataset.classes,
         weights=f"{name}.safetensors",
         recipe=recipe.to_dict(),
     )

@@ -65,7 +65,7 @@ def load_network(card: ModelCard, folder: Path) -> nn.Module:
     if card.weights is None:
         raise UnreadableWeights(f"{card.name} is untrained: its card names no weights.")
     try:
-        hollow = create_hollow_network(card.network)
+        hollow = create_hollow_network(card.network, len(card.classes))
     except KeyError as error:
         raise UnreadableWeights(f"There is no network called {error} for {card.name}.") from error
     # No weight takes more than 8 bytes, and their names take less than this.
@@ -85,7 +85,7 @@ def network_of(card: ModelCard, content: bytes) -> nn.Module:
             f"{card.name}, or put a copy of the file in its place."
         )
     try:
-        network = create_network(card.network)
+        network = create_network(card.network, len(card.classes))
         network.load_state_dict(weights)
     except (KeyError, RuntimeError) as error:
         raise UnreadableWeights(

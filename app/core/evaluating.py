@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from app.core.dataset_files import Split
-from app.core.resizing import resize
+from app.core.resizing import in_channels, resize
 from models.registry import ModelCard
 
 # Of equal width, as Guo et al. have them.
@@ -120,7 +120,8 @@ def compute_logits(network: nn.Module, images: Tensor, card: ModelCard) -> Tenso
 
 def _logits(network: nn.Module, images: Tensor, card: ModelCard) -> Tensor:
     device = next(network.parameters()).device
-    logits: Tensor = network(to_input(images.to(device) / 255, card)).cpu()
+    pixels = in_channels(images.to(device), card.input_shape[0])
+    logits: Tensor = network(to_input(pixels / 255, card)).cpu()
     return logits
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from app.core.augmenting import create_augmentation
@@ -18,8 +18,9 @@ from app.core.evaluating import Evaluation, evaluate, to_input
 from app.core.events import Started
 from app.core.recipes import Recipe, create_optimizer, find_schedule
 from app.core.reordering import pool_first
+from app.core.resizing import in_channels
 from app.core.tuning import DEFAULT, Tuning, find_tuning, images_to_time
-from models.registry import blank_card, create_network
+from models.registry import ModelCard, blank_card, create_network
 from models.whitening import WhiteningConv2d
 
 AVERAGING = 0.998
@@ -30,20 +31,21 @@ WHITENED = 5000
 class Learner:
     """What changes while a network is trained: its weights, their average, the random states."""
 
-    def __init__(self, recipe: Recipe, training: Split) -> None:
+    def __init__(self, recipe: Recipe, training: Split, card: ModelCard | None = None) -> None:
+        """A new one; ``card`` tells what it learns, that of the network itself unless given."""
         self.recipe = recipe
         self.device = choose_device(recipe.device)
         self.images = training.images.to(self.device)
         self.labels = training.labels.to(self.device)
         self.batches = math.ceil(len(training) / recipe.batch_size)
-        self.card = blank_card(recipe.network)
+        self.card = card or blank_card(recipe.network)
         self.augment = create_augmentation(recipe.augmentation)
         self.shuffling = torch.Generator().manual_seed(recipe.seed)
         self.chance = torch.Generator(self.device).manual_seed(recipe.seed)
         self.schedule = find_schedule(recipe.schedule)
         self.steps = 0
         with self._seeded():
-            self.network = create_network(recipe.network).to(self.device).train()
+            self.network = self._create().to(self.device).train()
         self._whiten()
         self.tune(DEFAULT)
 
@@ -58,13 +60,20 @@ class Learner:
     def find_tuning(self, folder: Path) -> Tuning:
         """The tuning that is the fastest here, as ``folder`` remembers it or as it is timed."""
         count = images_to_time(self.recipe.batch_size, self.card.input_shape)
-        inputs = to_input(self.images[:count] / 255, self.card)
+        inputs = to_input(self._pixels(slice(count)), self.card)
         return find_tuning(self.recipe.network, self.quick, inputs, self.labels[:count], folder)
 
     def _whiten(self) -> None:
         for module in self.network.modules():
             if isinstance(module, WhiteningConv2d):
-                module.fit(to_input(self.images[:WHITENED] / 255, self.card))
+                module.fit(to_input(self._pixels(slice(WHITENED)), self.card))
+
+    def _create(self) -> nn.Module:
+        return create_network(self.recipe.network, len(self.card.classes))
+
+    def _pixels(self, indices: Tensor | slice) -> Tensor:
+        """Images (n, channels, height, width) of 0..1, with the network's channels."""
+        return in_channels(self.images[indices], self.card.input_shape[0]) / 255
 
     def describe(self, validation_images: int) -> Started:
         """What to tell before the first batch."""
@@ -92,7 +101,7 @@ class Learner:
         """Train on one batch; returns its loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * self.schedule(self.progress)
-        images = self.augment(self.images[indices] / 255, self.chance)
+        images = self.augment(self._pixels(indices), self.chance)
         inputs, labels = to_input(images, self.card), self.labels[indices]
         with self._seeded():
             logits = self.tuning.logits(self.quick, inputs)

@@ -18,7 +18,7 @@ from app.core.devices import choose_device
 from app.core.errors import ConvScopeError
 from app.core.recipes import Recipe
 from app.core.reordering import pool_first
-from models.registry import blank_card, create_hollow_network
+from models.registry import blank_card, count_parameters, create_hollow_network
 
 FLOAT_BYTES = 4
 # Of each parameter an optimizer remembers these: SGD its momentum, Adam the mean and the mean
@@ -85,14 +85,15 @@ class MemoryNeed:
         return max(0, (memory - self.fixed) // self.per_image)
 
 
-def memory_need(recipe: Recipe, image_bytes: int) -> MemoryNeed:
-    """The least that a recipe needs, beside ``image_bytes`` of training images.
+def memory_need(recipe: Recipe, image_bytes: int, classes: int | None = None) -> MemoryNeed:
+    """The least that a recipe needs, beside ``image_bytes`` of training images, to tell as many
+    ``classes`` as its network does of itself, or so many.
 
     Of each parameter there are the weight, its gradient, its average and what the optimizer
     remembers; of each image what the backward pass looks at again. The latter is halved, since
     bfloat16 may turn out to be the faster. Buffers that come and go aren't counted.
     """
-    parameters = blank_card(recipe.network).parameters
+    parameters = count_parameters(recipe.network, classes)
     copies = 3 + OPTIMIZER_COPIES[recipe.optimizer]
     fixed = parameters * FLOAT_BYTES * copies + image_bytes
     return MemoryNeed(fixed, saved_bytes(recipe.network) // 2)

@@ -16,7 +16,7 @@ from torch import Tensor
 from app.core.errors import EmptyDrawing, ImageTooSmall
 from app.core.images import Picture, Pixels
 from app.core.inking import NOTHING_DRAWN, Ink, find_ink
-from app.core.resizing import resize
+from app.core.resizing import LUMA, middle, resize
 from app.core.strokes import saturate, thicken
 from models.registry import Preprocessing
 
@@ -216,26 +216,23 @@ def _centre(fitted: Pixels, height: int, width: int) -> tuple[int, int]:
 
 def _prepare_picture(picture: Picture, shape: InputShape, how: Preprocessing) -> Prepared:
     height, width = shape[1:]
-    scale = min(picture.height / height, picture.width / width)
-    top = (picture.height - height * scale) / 2
-    left = (picture.width - width * scale) / 2
-    right, bottom = left + width * scale, top + height * scale
-    box = (left, top, min(right, picture.width), min(bottom, picture.height))
-    image = Image.fromarray(picture.pixels)
-    scaled = image.resize((width, height), Image.Resampling.BICUBIC, box)
+    top, left, rows, columns = middle((picture.height, picture.width), (height, width))
+    part = Image.fromarray(picture.pixels[top : top + rows, left : left + columns])
+    # Pillow averages where it shrinks, so that this is what ``resize`` makes of training images.
+    scaled = part.resize((width, height), Image.Resampling.BILINEAR)
     values = _in_channels(np.asarray(scaled), shape[0])
     steps = [
         Step("drawn", "The picture", picture.pixels),
         Step("resized", f"Its middle, in {width} × {height} pixels", _squeezed(values)),
     ]
-    return _finish(values, steps, Placement(top, left, scale, scale), how)
+    return _finish(values, steps, Placement(top, left, rows / height, columns / width), how)
 
 
 def _in_channels(values: Numbers, channels: int) -> Numbers:
     """(h, w) or (h, w, 3) as (h, w, channels): grey is repeated, RGB becomes its luma."""
     if values.ndim == 3 and values.shape[2] != channels:
         # Rounded, as Pillow rounds it.
-        values = np.rint(values @ np.array([0.299, 0.587, 0.114])).astype(np.float32)
+        values = np.rint(values @ np.array(LUMA)).astype(np.float32)
     if values.ndim == 2:
         return values[:, :, None].repeat(channels, axis=2)
     return values

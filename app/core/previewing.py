@@ -9,23 +9,31 @@ from torch import Tensor
 from app.core.augmenting import create_augmentation
 from app.core.images import Picture
 from app.core.preparing import prepare
+from app.core.resizing import resize
 from models.registry import ModelCard
 
 
 def preview(
-    picture: Picture, card: ModelCard, entries: Iterable[Mapping[str, Any]], seed: int, count: int
+    picture: Picture,
+    card: ModelCard,
+    size: tuple[int, int],
+    entries: Iterable[Mapping[str, Any]],
+    seed: int,
+    count: int,
 ) -> Tensor:
     """So many augmented copies, uint8 (count, channels, height, width), before normalisation.
 
-    The picture is prepared as the card says. The same seed gives the same copies. Raises
-    BadAugmentation and what preparing raises.
+    The picture is prepared as the card says, for the ``size`` (height, width) of the training
+    images, which are augmented before they are brought to the network's. The same seed gives the
+    same copies. Raises BadAugmentation and what preparing raises.
     """
     augment = create_augmentation(entries)
-    prepared = prepare(picture, card.input_shape, card.preprocessing).tensor
+    prepared = prepare(picture, (card.input_shape[0], *size), card.preprocessing).tensor
     mean, std = (
         torch.tensor(numbers).reshape(-1, 1, 1)
         for numbers in (card.preprocessing.mean, card.preprocessing.std)
     )
     images = (prepared * std + mean).clamp(0, 1).expand(count, -1, -1, -1).contiguous()
     augmented = augment(images, torch.Generator().manual_seed(seed))
+    augmented = resize(augmented, card.input_shape[1:])
     return (augmented * 255).round().to(torch.uint8)

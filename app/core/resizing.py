@@ -1,14 +1,40 @@
-"""Images in the size that a network takes, the same way for training and for predictions."""
+"""Images of the size and the channels that a network takes, the same way for training and for
+predictions."""
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
+# Of red, green and blue, as Pillow has them (ITU-R BT.601).
+LUMA = 0.299, 0.587, 0.114
+
+
+def in_channels(images: Tensor, channels: int) -> Tensor:
+    """Images (n, 1 or 3, height, width), uint8, with so many channels: grey is repeated, red, green
+    and blue become their luma."""
+    if images.shape[1] == channels:
+        return images
+    if images.shape[1] == 1:
+        return images.expand(-1, channels, -1, -1)
+    shares = torch.tensor(LUMA, dtype=torch.double, device=images.device).reshape(-1, 1, 1)
+    luma = (images * shares).sum(dim=1, keepdim=True).round().to(torch.uint8)
+    return luma.expand(-1, channels, -1, -1)
+
+
+def middle(size: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """The top, left, height and width of the largest part of a picture of ``size`` (height, width)
+    that is as wide for its height as ``wanted``: whole pixels, in the picture's middle."""
+    scale = min(size[0] / wanted[0], size[1] / wanted[1])
+    height, width = (max(1, round(side * scale)) for side in wanted)
+    return (size[0] - height) // 2, (size[1] - width) // 2, height, width
+
 
 def resize(images: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Images (n, channels, height, width), float, in the size (height, width), bilinear.
-
-    Those that have it already are given back as they are.
+    """The middle of images (n, channels, height, width), float, in the size (height, width),
+    bilinear. Those that have it already are given back as they are.
     """
+    top, left, height, width = middle(tuple(images.shape[2:]), size)
+    images = images[:, :, top : top + height, left : left + width]
     if images.shape[2:] == size:
         return images
     shrinking = size[0] < images.shape[2] or size[1] < images.shape[3]

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 
+from app.core.cards import card_to_train
 from app.core.dataset_files import Dataset, DatasetFolders, Split
 from app.core.datasets import find_dataset, load_split, split_off
 from app.core.devices import choose_device
@@ -17,8 +18,7 @@ from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, Sta
 from app.core.learner import Learner
 from app.core.memory import device_memory, memory_need, out_of_memory_said
 from app.core.recipes import BadRecipe, Recipe, fault_of
-from app.core.states import UnusableState, current_version
-from models.registry import blank_card
+from app.core.states import UnusableState, current_version, digest_data
 
 GB = 10**9
 
@@ -50,10 +50,13 @@ def _train(
 ) -> Iterator[Event]:
     start = time.perf_counter()
     training, validation = load_parts(recipe, folders)
-    learner = Learner(recipe, training)
+    card = card_to_train(recipe.network, find_dataset(recipe.dataset, folders))
+    digest = digest_data(card.classes, training, validation)
+    learner = Learner(recipe, training, card)
     if resume_from is None:
         learner.tune(learner.find_tuning(folders.kept))
     else:
+        _insist_on_the_same(resume_from, learner, digest)
         _go_on(learner, resume_from)
         start -= resume_from.seconds
     yield learner.describe(len(validation))
@@ -65,14 +68,14 @@ def _train(
         done, snapshot = yield from _train_epoch(learner, validation, epoch, points)
         yield done
         yield snapshot
-        state = _note(learner, state, done, snapshot, time.perf_counter() - start)
+        state = _note(learner, digest, state, done, snapshot, time.perf_counter() - start)
         yield state
     if state is not None:
         yield _finish(state)
 
 
-def _go_on(learner: Learner, state: State) -> None:
-    """Make the learner the one that gave the state. Raises UnusableState."""
+def _insist_on_the_same(state: State, learner: Learner, digest: str) -> None:
+    """Raise UnusableState where a state is of another recipe, version or data set."""
     if state.recipe != learner.recipe:
         raise UnusableState(
             "This state is that of another recipe: go on with that one, or start anew."
@@ -88,6 +91,15 @@ def _go_on(learner: Learner, state: State) -> None:
             f"has {len(learner.labels)} images to train on, not {state.training_images}. Start the "
             "training anew."
         )
+    if state.digest != digest:
+        raise UnusableState(
+            f"{learner.recipe.dataset} is no longer the data set that this training began with: "
+            "its classes, pictures or labels have changed. Start the training anew."
+        )
+
+
+def _go_on(learner: Learner, state: State) -> None:
+    """Make the learner the one that gave the state. Raises UnusableState."""
     learner.tune(state.tuning)
     try:
         learner.restore(state.learner)
@@ -98,7 +110,12 @@ def _go_on(learner: Learner, state: State) -> None:
 
 
 def _note(
-    learner: Learner, before: State | None, done: EpochDone, snapshot: Snapshot, seconds: float
+    learner: Learner,
+    digest: str,
+    before: State | None,
+    done: EpochDone,
+    snapshot: Snapshot,
+    seconds: float,
 ) -> State:
     """The state after an epoch."""
     epochs = before.epochs if before else ()
@@ -108,6 +125,7 @@ def _note(
         recipe=learner.recipe,
         tuning=learner.tuning,
         training_images=len(learner.labels),
+        digest=digest,
         epochs=(*epochs, done),
         seconds=seconds,
         best_epoch=done.epoch if better or before is None else before.best_epoch,
@@ -122,20 +140,17 @@ def check_recipe(recipe: Recipe, folders: DatasetFolders) -> None:
         choose_device(recipe.device)
     with fault_of("dataset"):
         given = find_dataset(recipe.dataset, folders)
-        _insist_on_a_match(recipe, given)
+        _insist_on_classes(given)
     if given.train_images is not None:
         _check_sizes(recipe, given.train_images)
     _insist_on_memory(recipe, given)
 
 
-def _insist_on_a_match(recipe: Recipe, given: Dataset) -> None:
-    wanted = blank_card(recipe.network)
-    channels = wanted.input_shape[0], given.input_shape[0]
-    if channels[0] != channels[1] or len(wanted.classes) != len(given.classes):
+def _insist_on_classes(given: Dataset) -> None:
+    if len(given.classes) < 2:
         raise BadRecipe(
-            f"{recipe.network} takes images of {channels[0]} channels and tells "
-            f"{len(wanted.classes)} classes; {recipe.dataset} has {channels[1]} and "
-            f"{len(given.classes)}."
+            f"{given.name} has one class, {given.classes[0]!r}, so there is nothing to tell apart. "
+            "Import it with another."
         )
 
 
@@ -155,7 +170,8 @@ def _check_sizes(recipe: Recipe, images: int) -> None:
 
 
 def _insist_on_memory(recipe: Recipe, given: Dataset) -> None:
-    need = memory_need(recipe, (given.train_images or 0) * math.prod(given.input_shape))
+    image_bytes = (given.train_images or 0) * math.prod(given.input_shape)
+    need = memory_need(recipe, image_bytes, len(given.classes))
     wanted, there = need.of_batch(recipe.batch_size), device_memory(recipe.device)
     if wanted <= there:
         return

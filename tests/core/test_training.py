@@ -206,7 +206,7 @@ def test_a_whitening_convolution_is_fitted_to_the_images_and_stays() -> None:
 
 
 def test_dropout_is_seeded_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    def with_dropout(name: str) -> nn.Module:
+    def with_dropout(name: str, classes: int) -> nn.Module:
         return nn.Sequential(nn.Dropout(), nn.Flatten(), nn.Linear(784, 10))
 
     monkeypatch.setattr("app.core.learner.create_network", with_dropout)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch.nn import functional
 
 from app.core.augmenting import create_augmentation, list_augmentations
 from app.core.model import Model
@@ -39,6 +40,22 @@ def test_the_nine_are_what_training_would_see(api: httpx.Client, digits: Model) 
     for place, picture in enumerate(wanted):
         top, left = (29 * part for part in divmod(place, 3))
         tile = sheet[top : top + 28, left : left + 28].astype(float)
+        assert np.abs(tile - picture[0].numpy() * 255).max() <= 0.51
+
+
+def test_images_are_augmented_before_they_are_enlarged_as_in_training(
+    api: httpx.Client, digits: Model
+) -> None:
+    entries = [{"name": "affine", "translation": 4}]
+    sheet = shown(api, model="lesson-06", augmentation=json.dumps(entries), seed=5)
+    prepared = prepare(example_picture(), (1, 28, 28), digits.card.preprocessing).tensor
+    augmented = create_augmentation(entries)(
+        prepared.repeat(9, 1, 1, 1), torch.Generator().manual_seed(5)
+    )
+    wanted = functional.interpolate(augmented, size=(200, 200), mode="bilinear")
+    for place, picture in enumerate(wanted):
+        top, left = (201 * part for part in divmod(place, 3))
+        tile = sheet[top : top + 200, left : left + 200].astype(float)
         assert np.abs(tile - picture[0].numpy() * 255).max() <= 0.51
 
 
