@@ -222,6 +222,20 @@ def test_a_state_of_another_version_is_refused(
     assert "made by convscope 0.0.1, torch 2.0" in capsys.readouterr().err
 
 
+def test_a_state_from_before_digests_is_refused_in_one_sentence(
+    interrupted: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = interrupted / UNFINISHED
+    old = path.read_bytes().replace(b"digest", b"former")
+    path.write_bytes(old)
+    assert main(["train", "--resume", "mine", "--out", str(interrupted)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("convscope: This state was made by an earlier build of convscope")
+    assert said.endswith("Start the training anew.\n")
+    assert said.count("\n") == 1
+    assert path.read_bytes() == old
+
+
 def test_starting_anew_says_what_will_be_lost(
     interrupted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

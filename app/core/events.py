@@ -73,13 +73,14 @@ class State:
     It goes back into ``train``, in another process if need be; states.py makes a file of it.
     ``epochs`` are those that are done, ``best_epoch`` the one that validated best, and
     ``best_weights`` its averaged weights. ``learner`` holds the learner's tensors. ``version`` says
-    what made it.
+    what made it, and ``digest`` tells the data that it has learned from any others.
     """
 
     version: str
     recipe: Recipe
     tuning: Tuning
     training_images: int
+    digest: str
     epochs: tuple[EpochDone, ...]
     seconds: float
     best_epoch: int

@@ -1,11 +1,12 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from app.core.dataset_files import DatasetFolders, Split
+from app.core.dataset_files import Dataset, DatasetFolders, Split, save_dataset
 from app.core.events import Event, Finished, Snapshot, State
 from app.core.learner import Learner
 from app.core.recipes import Recipe, list_optimizers
@@ -112,6 +113,82 @@ def test_a_state_that_does_not_belong_is_refused(
 ) -> None:
     with pytest.raises(UnusableState, match=words):
         next(train(RECIPE, NOWHERE, replace(states[0], **change)))  # type: ignore[arg-type]
+
+
+def create_split() -> Split:
+    chance = torch.Generator().manual_seed(1)
+    images = torch.randint(0, 256, (60, 1, 28, 28), dtype=torch.uint8, generator=chance)
+    return Split(images, torch.arange(60) % 10)
+
+
+def kept(folder: Path, training: Split, classes: str = "abcdefghij") -> DatasetFolders:
+    """A folder with these images as the data set ``mine``, in place of what it was."""
+    height, width = training.images.shape[2:]
+    dataset = Dataset("mine", "Mine", tuple(classes), (1, height, width))
+    test = Split(torch.zeros(10, 1, height, width, dtype=torch.uint8), torch.arange(10))
+    save_dataset(folder, dataset, training, test)
+    return DatasetFolders(folder, folder)
+
+
+PIXELS = 0, 1, 2, 30, 31, 58, 59
+
+
+def one_pixel(split: Split, image: int) -> Split:
+    images = split.images.clone()
+    images[image, 0, 27, 27] ^= 1
+    return Split(images, split.labels)
+
+
+@pytest.fixture(scope="module")
+def kept_state(tmp_path_factory: pytest.TempPathFactory) -> State:
+    """The state after the first epoch of two on the data set ``mine``."""
+    recipe = replace(RECIPE, dataset="mine", epochs=2, batch_size=16)
+    events = train(recipe, kept(tmp_path_factory.mktemp("first"), create_split()))
+    state = next(event for event in events if isinstance(event, State))
+    return decode_state(encode_state(state))
+
+
+def test_a_data_set_that_is_written_again_as_it_was_is_the_same(
+    kept_state: State, tmp_path: Path
+) -> None:
+    rest = train(kept_state.recipe, kept(tmp_path, create_split()), kept_state)
+    assert isinstance(list(rest)[-1], Finished)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        # With half of them held out, some of these are trained on and some are validated with.
+        *(partial(one_pixel, image=number) for number in PIXELS),
+        lambda split: Split(split.images, split.labels.roll(1)),
+        lambda split: Split(split.images.roll(10, dims=0), split.labels),
+        lambda split: Split(split.images.reshape(-1, 1, 14, 56), split.labels),
+    ],
+    ids=[*(f"pixel of {number}" for number in PIXELS), "labels", "order", "shape"],
+)
+def test_a_data_set_of_other_images_or_labels_is_refused(
+    change: Callable[[Split], Split], kept_state: State, tmp_path: Path
+) -> None:
+    folders = kept(tmp_path, change(create_split()))
+    said = "mine is no longer the data set that this training began with: its classes, pictures or"
+    with pytest.raises(UnusableState, match=said):
+        next(train(kept_state.recipe, folders, kept_state))
+
+
+@pytest.mark.parametrize("classes", ["abcdefghik", "jihgfedcba"])
+def test_a_data_set_of_other_classes_is_refused(
+    classes: str, kept_state: State, tmp_path: Path
+) -> None:
+    folders = kept(tmp_path, create_split(), classes)
+    with pytest.raises(UnusableState, match="no longer the data set that this training began with"):
+        next(train(kept_state.recipe, folders, kept_state))
+
+
+def test_a_file_from_before_digests_is_refused_in_a_sentence(states: list[State]) -> None:
+    content = encode_state(states[0])
+    assert content.count(b"digest") == 1
+    with pytest.raises(UnusableState, match=r"an earlier build of convscope .* training anew\."):
+        decode_state(content.replace(b"digest", b"former"))
 
 
 def test_a_damaged_file_is_refused(states: list[State]) -> None:
