@@ -1,4 +1,5 @@
-"""The subject with nothing around it: what serving it in Python takes at least.
+"""The subject with nothing around it, as quick as ConvScope's own server has it: what serving it in
+Python takes at least.
 
 One ASGI function in uvicorn, as ConvScope's own server runs in it. It has no routes, checks nothing
 and makes no batches.
@@ -22,7 +23,7 @@ class BareServer:
     """Answers every POST with the probabilities, and all else with nothing."""
 
     def __init__(self) -> None:
-        self._subject = Subject()
+        self._subject = Subject(lasting=True)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request."""

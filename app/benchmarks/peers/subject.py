@@ -26,10 +26,12 @@ def default_card() -> ModelCard:
 class Subject:
     """The model with its preprocessing: the very code that ConvScope's own server runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, lasting: bool = False) -> None:
+        """By torch, or where ``lasting`` by the quicker form of the network that ConvScope's server
+        makes of it, if ONNX Runtime is there."""
         torch.set_num_threads(1)  # As ConvScope's server does; more are slower on one picture.
         card = default_card()
-        self._model = Model.of(card, load_network(card, WEIGHTS), torch.device("cpu"))
+        self._model = Model.of(card, load_network(card, WEIGHTS), torch.device("cpu"), lasting)
 
     def prepare(self, content: dict[str, Any]) -> Tensor:
         """The model's input (channels, height, width) from a request's JSON: ``image`` is the
