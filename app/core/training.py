@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 
+from app.core.cards import card_to_train
 from app.core.dataset_files import Dataset, DatasetFolders, Split
 from app.core.datasets import find_dataset, load_split, split_off
 from app.core.devices import choose_device
@@ -18,7 +19,6 @@ from app.core.learner import Learner
 from app.core.memory import device_memory, memory_need, out_of_memory_said
 from app.core.recipes import BadRecipe, Recipe, fault_of
 from app.core.states import UnusableState, current_version, digest_data
-from models.registry import blank_card
 
 GB = 10**9
 
@@ -50,9 +50,9 @@ def _train(
 ) -> Iterator[Event]:
     start = time.perf_counter()
     training, validation = load_parts(recipe, folders)
-    classes = find_dataset(recipe.dataset, folders).classes
-    digest = digest_data(classes, training, validation)
-    learner = Learner(recipe, training)
+    card = card_to_train(recipe.network, find_dataset(recipe.dataset, folders))
+    digest = digest_data(card.classes, training, validation)
+    learner = Learner(recipe, training, card)
     if resume_from is None:
         learner.tune(learner.find_tuning(folders.kept))
     else:
@@ -140,20 +140,17 @@ def check_recipe(recipe: Recipe, folders: DatasetFolders) -> None:
         choose_device(recipe.device)
     with fault_of("dataset"):
         given = find_dataset(recipe.dataset, folders)
-        _insist_on_a_match(recipe, given)
+        _insist_on_classes(given)
     if given.train_images is not None:
         _check_sizes(recipe, given.train_images)
     _insist_on_memory(recipe, given)
 
 
-def _insist_on_a_match(recipe: Recipe, given: Dataset) -> None:
-    wanted = blank_card(recipe.network)
-    channels = wanted.input_shape[0], given.input_shape[0]
-    if channels[0] != channels[1] or len(wanted.classes) != len(given.classes):
+def _insist_on_classes(given: Dataset) -> None:
+    if len(given.classes) < 2:
         raise BadRecipe(
-            f"{recipe.network} takes images of {channels[0]} channels and tells "
-            f"{len(wanted.classes)} classes; {recipe.dataset} has {channels[1]} and "
-            f"{len(given.classes)}."
+            f"{given.name} has one class, {given.classes[0]!r}, so there is nothing to tell apart. "
+            "Import it with another."
         )
 
 
@@ -173,7 +170,8 @@ def _check_sizes(recipe: Recipe, images: int) -> None:
 
 
 def _insist_on_memory(recipe: Recipe, given: Dataset) -> None:
-    need = memory_need(recipe, (given.train_images or 0) * math.prod(given.input_shape))
+    image_bytes = (given.train_images or 0) * math.prod(given.input_shape)
+    need = memory_need(recipe, image_bytes, len(given.classes))
     wanted, there = need.of_batch(recipe.batch_size), device_memory(recipe.device)
     if wanted <= there:
         return
