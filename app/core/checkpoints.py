@@ -1,17 +1,21 @@
 """Models on disk: weights as safetensors and cards as JSON, each whole or not there at all."""
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, get_type_hints
 
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
+from app.core.declared_types import LARGEST, fits
 from app.core.errors import StorageUnavailable, UnreadableWeights
+from app.core.evaluating import Bin
 from app.core.whole_files import write_together
 from models.registry import (
     ModelCard,
+    Preprocessing,
+    blank_card,
     create_hollow_network,
     create_network,
     input_shape_of,
@@ -19,6 +23,10 @@ from models.registry import (
 )
 
 MOST_CARD_BYTES = MOST_HEADER_BYTES = 1024 * 1024
+# ImageNet has a thousand.
+MOST_CLASSES = 10_000
+# Values of 0..1 become no larger than its square, which no network overflows with.
+MOST_SCALE = 1000
 
 
 def encode_weights(weights: Mapping[str, Tensor]) -> bytes:
@@ -95,28 +103,74 @@ def network_of(card: ModelCard, content: bytes) -> nn.Module:
 
 
 def read_card(path: Path) -> ModelCard:
-    """The card at ``path``. Raises UnreadableWeights."""
+    """The card at ``path``. Raises UnreadableWeights where it is none, or has a field that nothing
+    could be made of."""
     try:
         card = ModelCard.from_json(_read(path, MOST_CARD_BYTES).decode())
+        _check_types(path, card)
         _check_shapes(card)
+        _check_preprocessing(card.preprocessing, card.input_shape[0])
+        _check_evaluation(card)
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
         raise UnreadableWeights(f"{path} is not a model card: {error}") from error
     return card
 
 
+# What was measured is a number, but for these.
+_MEASURED: dict[str, Any] = {
+    "drawings": dict[str, float],
+    "test_confusion": list[list[int]],
+    "test_calibration": list[dict[str, float]],
+}
+
+
+def _check_types(path: Path, card: ModelCard) -> None:
+    """Raise ValueError where a page or an answer couldn't tell what the card says."""
+    if not fits(path.stem, str):
+        raise ValueError("its name is no text")
+    for name, form in get_type_hints(ModelCard).items():
+        if not fits(getattr(card, name), form):
+            raise ValueError(f"its {name} is nothing that a card can have there")
+    for name, measured in card.metrics.items():
+        if not fits(measured, _MEASURED.get(name, float)):
+            raise ValueError(f"its {name[:60]} is nothing that can have been measured")
+
+
 def _check_shapes(card: ModelCard) -> None:
-    """Raise ValueError where memory would be taken for an input that isn't the network's."""
+    """Raise ValueError where memory would be taken for an input or for classes that aren't the
+    network's."""
     if card.network not in list_networks():
-        raise ValueError(f"there is no network called {str(card.network)[:60]!r}")
-    shape = input_shape_of(card.network)
+        raise ValueError(f"there is no network called {card.network[:60]!r}")
+    shape, classes = input_shape_of(card.network), len(card.classes)
     if card.input_shape != shape:
         said = str(card.input_shape)[:60]
         raise ValueError(f"the network {card.network} takes inputs of {shape}, not of {said}")
-    for numbers in (card.preprocessing.mean, card.preprocessing.std):
-        if len(numbers) not in (1, shape[0]) or not all(
-            isinstance(number, (int, float)) and math.isfinite(number) for number in numbers
-        ):
+    if not 1 <= classes <= MOST_CLASSES:
+        raise ValueError(f"it has {classes} classes, and 1 to {MOST_CLASSES:,} go")
+    if card.weights is None and classes != (own := len(blank_card(card.network).classes)):
+        raise ValueError(f"without weights the network {card.network} tells {own} classes")
+
+
+def _check_preprocessing(preprocessing: Preprocessing, channels: int) -> None:
+    """Raise ValueError where values of 0..1 would become none, or none that a network knows."""
+    for low, numbers in ((-MOST_SCALE, preprocessing.mean), (1 / MOST_SCALE, preprocessing.std)):
+        if len(numbers) not in (1, channels) or not all(low <= n <= MOST_SCALE for n in numbers):
             raise ValueError("its preprocessing has not a mean and a deviation for each channel")
+
+
+def _check_evaluation(card: ModelCard) -> None:
+    """Raise ValueError where what was measured on the test split doesn't belong together."""
+    if "test_confusion" not in card.metrics:
+        return
+    confusion = card.metrics["test_confusion"]
+    square = {len(card.classes)} == {len(confusion), *map(len, confusion)}
+    if not square or min(map(min, confusion)) < 0 or not 0 < sum(map(sum, confusion)) < LARGEST:
+        raise ValueError("its test_confusion doesn't count images by true and predicted classes")
+    bins = [Bin(**one) for one in card.metrics["test_calibration"]]
+    if not all(fits(one, Bin) for one in bins) or sum(one.count for one in bins) <= 0:
+        raise ValueError("its test_calibration doesn't count images by their probability")
+    if "test_loss" not in card.metrics:
+        raise ValueError("its test_loss is missing")
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from app.core.declared_types import fits
 from app.core.errors import DatasetUnavailable, StorageUnavailable
 from app.core.whole_files import unfinished_folder
 
@@ -105,12 +106,14 @@ def read_dataset(path: Path) -> Dataset:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             shapes = {part: _shape_of(file, part) for part in PARTS}
+            if not fits(path.name, str):
+                raise ValueError("its name is no text")
             if shapes["train"][1:] != shapes["test"][1:]:
                 raise ValueError("its parts have pictures of different sizes")
             return Dataset(
                 name=path.name.removesuffix(ENDING),
                 title=metadata["title"],
-                classes=tuple(json.loads(metadata["classes"])),
+                classes=_classes_of(metadata),
                 input_shape=shapes["train"][1:],
                 train_images=shapes["train"][0],
                 test_images=shapes["test"][0],
@@ -124,13 +127,21 @@ def read_split(path: Path, part: Part) -> Split:
     try:
         with safe_open(path, "pt") as file:
             _shape_of(file, part)
-            classes = len(json.loads(file.metadata()["classes"]))
+            classes = len(_classes_of(file.metadata()))
             split = Split(file.get_tensor(f"{part}.images"), file.get_tensor(f"{part}.labels"))
             if not ((split.labels >= 0) & (split.labels < classes)).all():
                 raise ValueError(f"it has labels of more than its {classes} classes")
             return split
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
+
+
+def _classes_of(metadata: dict[str, str]) -> tuple[str, ...]:
+    """Raises ValueError where they are no list of names."""
+    classes = json.loads(metadata["classes"])
+    if not fits(classes, list[str]):
+        raise ValueError("its classes are no list of names")
+    return tuple(classes)
 
 
 def _shape_of(file: safe_open, part: Part) -> tuple[int, int, int, int]:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from app.core.checkpoints import load_network, read_card
 from app.core.dataset_files import read_dataset, read_split
 from app.core.errors import DatasetUnavailable, UnreadableWeights
-from models.registry import WEIGHTS, ModelCard
+from models.registry import WEIGHTS, ModelCard, blank_card, list_networks
 
 
 @pytest.fixture
@@ -24,6 +24,10 @@ def written(folder: Path, text: str) -> Path:
     path = folder / "own.json"
     path.write_text(text)
     return path
+
+
+def wrong(key: str, *values: object) -> list[dict[str, object]]:
+    return [{key: value} for value in values]
 
 
 def test_a_true_card_is_read(tmp_path: Path, card: dict[str, Any]) -> None:
@@ -48,6 +52,25 @@ def test_a_true_card_is_read(tmp_path: Path, card: dict[str, Any]) -> None:
         {"preprocessing": []},
         {"classes": 10},
         {"unknown": 1},
+        {"preprocessing": {"method": "digit", "mean": [0.0], "std": [0]}},
+        {"preprocessing": {"method": "digit", "mean": [0.0], "std": [-1]}},
+        {"preprocessing": {"method": "digit", "mean": [0.0], "std": [1e-300]}},
+        {"preprocessing": {"method": "digit", "mean": [1e300], "std": [1.0]}},
+        {"preprocessing": {"method": "digit", "mean": [True], "std": [1.0]}},
+        {"preprocessing": {"method": "other", "mean": [0.0], "std": [1.0]}},
+        {"preprocessing": {"method": ["digit"], "mean": [0.0], "std": [1.0]}},
+        *wrong("title", 5, None, [], {}, "\ud800", "\0"),
+        *wrong("description", 5, None, ["x"]),
+        *wrong("dataset", 5, None, ["x"]),
+        *wrong("origin", 5, [], "\udfff"),
+        *wrong("weights", 5, [], "own\0.safetensors"),
+        *wrong("recipe", 5, None, [], {"\ud800": 1}, {"network": ["\ud800"]}),
+        *({"recipe": one} for one in wrong("seed", float("nan"), float("inf"), 10**400, 2**64)),
+        *wrong("parameters", "x", 1.5, None, True, 10**400),
+        *wrong("default", "x", 1, None),
+        *wrong("metrics", 5, None, [], {"\ud800": 1}),
+        *wrong("classes", [], [1, 2], [["a"]], ["\ud800"], ["a"] * 20_000),
+        {"weights": None, "classes": ["a", "b"]},
     ],
 )
 def test_a_card_of_other_shapes(
@@ -55,6 +78,94 @@ def test_a_card_of_other_shapes(
 ) -> None:
     with pytest.raises(UnreadableWeights, match=r"own\.json is not a model card"):
         read_card(written(tmp_path, json.dumps(card | changed)))
+
+
+@pytest.mark.parametrize("value", ["x", None, [], {}, True, float("nan"), 10**400, [[1]]])
+@pytest.mark.parametrize(
+    "name", ["test_accuracy", "test_loss", "validation_accuracy", "seconds", "of my own"]
+)
+def test_a_measure_that_is_no_number(
+    tmp_path: Path, card: dict[str, Any], name: str, value: object
+) -> None:
+    metrics = card["metrics"] | {name: value}
+    with pytest.raises(UnreadableWeights, match="is not a model card"):
+        read_card(written(tmp_path, json.dumps(card | {"metrics": metrics})))
+
+
+BIN = {"count": 2, "confidence": 0.5, "accuracy": 0.5}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        *wrong("drawings", 5, [], {"thin": "x"}, {"\ud800": 0.5}),
+        *wrong("test_confusion", 5, None, [], [5] * 10, [[]] * 10, [["1"]]),
+        {"test_confusion": [[1] * 10] * 9},
+        {"test_confusion": [[1] * 9] * 10},
+        {"test_confusion": [[0] * 10] * 10},
+        {"test_confusion": [[-1] * 10] * 10},
+        {"test_confusion": [[0.5] * 10] * 10},
+        {"test_confusion": [[2**62] * 10] * 10},
+        *wrong("test_calibration", 5, None, [], {}, [5], [[]], [{}]),
+        {"test_calibration": [BIN | {"count": 0}]},
+        {"test_calibration": [BIN | {"count": 1.5}]},
+        {"test_calibration": [BIN | {"accuracy": "x"}]},
+        {"test_calibration": [BIN | {"more": 1}]},
+    ],
+)
+def test_an_evaluation_that_is_none(
+    tmp_path: Path, card: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    metrics = card["metrics"] | changed
+    with pytest.raises(UnreadableWeights, match="is not a model card"):
+        read_card(written(tmp_path, json.dumps(card | {"metrics": metrics})))
+
+
+@pytest.mark.parametrize("missing", ["test_loss", "test_calibration"])
+def test_an_evaluation_that_lacks_something(
+    tmp_path: Path, card: dict[str, Any], missing: str
+) -> None:
+    del card["metrics"][missing]
+    with pytest.raises(UnreadableWeights, match=f"is not a model card.*{missing}"):
+        read_card(written(tmp_path, json.dumps(card)))
+
+
+def test_a_recipe_that_is_nested_without_end(tmp_path: Path, card: dict[str, Any]) -> None:
+    nested: dict[str, Any] = {}
+    for _ in range(300):
+        nested = {"recipe": nested}
+    with pytest.raises(UnreadableWeights, match="its recipe"):
+        read_card(written(tmp_path, json.dumps(card | nested)))
+
+
+def test_a_card_whose_name_is_no_text(tmp_path: Path, card: dict[str, Any]) -> None:
+    path = tmp_path / "\udcff.json"
+    path.write_text(json.dumps(card))
+    with pytest.raises(UnreadableWeights, match="its name is no text"):
+        read_card(path)
+
+
+@pytest.mark.parametrize("path", sorted(WEIGHTS.glob("*.json")), ids=lambda path: path.stem)
+def test_shipped_cards_are_read(path: Path) -> None:
+    assert read_card(path) == ModelCard.from_json(path.read_text())
+
+
+@pytest.mark.parametrize("name", list_networks())
+def test_a_blank_card_is_read(tmp_path: Path, name: str) -> None:
+    assert read_card(written(tmp_path, blank_card(name).to_json())) == blank_card(name)
+
+
+@pytest.mark.parametrize("count", [9, 11])
+def test_weights_of_other_classes_than_the_card_has(
+    tmp_path: Path, card: dict[str, Any], count: int
+) -> None:
+    own = read_card(
+        written(
+            tmp_path, json.dumps(card | {"classes": list(map(str, range(count))), "metrics": {}})
+        )
+    )
+    with pytest.raises(UnreadableWeights, match="doesn't fit the network"):
+        load_network(own, WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +231,11 @@ def test_a_true_data_set_is_read(tmp_path: Path) -> None:
         {"classes": "1" * 5000},
         {"classes": "no JSON"},
         {"classes": "7"},
+        {"classes": "[1, 2]"},
+        {"classes": '["a", null]'},
+        {"classes": '{"a": 1, "b": 2}'},
+        {"classes": '"ab"'},
+        {"classes": '["\\ud800", "b"]'},
     ],
 )
 def test_a_data_set_of_other_shapes(tmp_path: Path, changed: dict[str, Any]) -> None:
@@ -134,6 +250,12 @@ def test_a_label_of_no_class(tmp_path: Path, wrong: int) -> None:
     path = dataset(tmp_path, train_labels=torch.tensor([0, 1, 0, wrong]))
     with pytest.raises(DatasetUnavailable, match="its 2 classes"):
         read_split(path, "train")
+
+
+def test_a_data_set_whose_name_is_no_text(tmp_path: Path) -> None:
+    path = dataset(tmp_path).rename(tmp_path / "\udcff.safetensors")
+    with pytest.raises(DatasetUnavailable, match="no data set of ConvScope's"):
+        read_dataset(path)
 
 
 def test_parts_of_two_sizes(tmp_path: Path) -> None:
