@@ -8,8 +8,10 @@ import binascii
 import re
 from functools import partial
 from math import prod
+from string import whitespace
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
@@ -31,6 +33,8 @@ _LITTLE_PARTS = 50
 # Each value of JSON may take 64 bytes, so these take 256 MB at most. As a file a picture of so many
 # pixels is a fraction of it.
 MOST_VALUES = 2**22
+# Objects and texts: pixels are numbers in lists, and a batch of pictures has some hundreds.
+MOST_OTHERS = 2**18
 
 # An object with nothing but rows of numbers, if it is JSON at all.
 _ROWS = re.compile(rb'\s*\{\s*"pixels"\s*:[\s\d\[\],.eE+-]*\}\s*')
@@ -52,7 +56,7 @@ async def read_sources(request: Request, max_pixels: int, width: int | None) -> 
     if content_type == "multipart/form-data":
         sources = await _from_form(request, max_pixels)
     elif content_type == "application/json":
-        sources = _from_json(await request.body(), max_pixels)
+        sources = await _from_json(await request.body(), max_pixels)
     elif content_type == GREY:
         grey = Encoded(await request.body(), max_pixels, "grey", width)
         sources = [Source(grey.read, len(grey.data) <= _LITTLE_PIXELS, grey)]
@@ -61,11 +65,15 @@ async def read_sources(request: Request, max_pixels: int, width: int | None) -> 
     else:
         said = f"The content type {content_type!r}" if content_type else "No content type"
         raise HTTPException(415, f"{said} can't be read here. {_FORMS}")
-    if len(sources) > MAX_BATCH:
-        raise HTTPException(
-            422, f"{len(sources)} pictures are too many at once: send at most {MAX_BATCH}."
-        )
+    _check_count(len(sources))
     return sources
+
+
+def _check_count(count: int) -> None:
+    if count > MAX_BATCH:
+        raise HTTPException(
+            422, f"{count} pictures are too many at once: send at most {MAX_BATCH}."
+        )
 
 
 def _file(data: bytes, max_pixels: int) -> Source:
@@ -106,10 +114,16 @@ def _files(form: FormData) -> list[UploadFile]:
     return files
 
 
-def _from_json(body: bytes, max_pixels: int) -> list[Source]:
-    if len(body) <= _LITTLE_BYTES and _ROWS.fullmatch(body):
+async def _from_json(body: bytes, max_pixels: int) -> list[Source]:
+    if len(body) > _LITTLE_BYTES:
+        return await run_in_threadpool(_from_any_json, body, max_pixels)
+    if _ROWS.fullmatch(body):
         rows = Encoded(body, max_pixels, "json")
         return [Source(rows.read, True, rows)]
+    return _from_any_json(body, max_pixels)
+
+
+def _from_any_json(body: bytes, max_pixels: int) -> list[Source]:
     content = _parse(body)
     if not isinstance(content, dict) or "batch" not in content:
         return [_from_object(content, len(body), max_pixels)]
@@ -119,6 +133,7 @@ def _from_json(body: bytes, max_pixels: int) -> list[Source]:
             422,
             f'"batch" takes a list of 1 to {MAX_BATCH} objects, and nothing beside it. {_FORMS}',
         )
+    _check_count(len(batch))
     return [Source(partial(_read_object, one, max_pixels)) for one in batch]
 
 
@@ -129,6 +144,12 @@ def _parse(body: bytes) -> object:
             413,
             f"The JSON has more than {MOST_VALUES:,} values. Send so large a picture as a file, or "
             f"as raw grey bytes ({GREY}).",
+        )
+    if body.count(b"{") + body.count(b'"') // 2 > MOST_OTHERS:
+        raise HTTPException(
+            413,
+            f"The JSON has more than {MOST_OTHERS:,} objects and texts, and {MAX_BATCH} pictures "
+            f"need few. {_FORMS}",
         )
     return parse_json(body)
 
@@ -163,7 +184,7 @@ def _decode(text: object) -> bytes:
             "data:image/png;base64, and goes on with the base64 of a picture file."
         )
     try:
-        return base64.b64decode("".join(data.split()), validate=True)
+        return base64.b64decode(data.encode().translate(None, whitespace.encode()), validate=True)
     except (binascii.Error, ValueError):
         raise UnreadableImage(
             '"image" isn\'t base64. Encode the bytes of a picture file, or send a data URL.'

@@ -97,6 +97,23 @@ def test_json_of_many_values(watched: Watched, body: bytes) -> None:
     assert "raw grey bytes" in refused(answer, 413)
 
 
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"batch":[' + b"{}," * 2_000_000 + b"{}]}", 413),
+        (b'{"image":"' + b"AA " * 17_000_000 + b'"}', 422),
+    ],
+    ids=["objects", "spaces"],
+)
+def test_json_of_little_that_would_become_much(watched: Watched, body: bytes, status: int) -> None:
+    answer = check(
+        watched,
+        lambda: watched.client.post("/api/v1/predict", content=body, headers=JSON),
+        room=6 * len(body),
+    )
+    refused(answer, status)
+
+
 def test_json_of_just_so_many_is_read(watched: Watched) -> None:
     row = b"[" + b"0," * 1023 + b"255],"
     rows = (MOST_VALUES - 10) // 1025
