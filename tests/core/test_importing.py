@@ -12,7 +12,8 @@ from PIL import Image
 
 from app.core.dataset_files import PARTS, DatasetFolders
 from app.core.datasets import find_dataset, list_datasets, load_split
-from app.core.importing import BadImport, import_dataset
+from app.core.importing import import_dataset
+from app.core.importing_files import BadImport
 
 Files = dict[str, bytes]
 
@@ -176,11 +177,11 @@ def test_many_small_bombs_are_one(
     tmp_path: Path, folders: DatasetFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = as_zip(tmp_path, files())
-    monkeypatch.setattr("app.core.importing.MOST_BYTES", 1000)
+    monkeypatch.setattr("app.core.importing_files.MOST_BYTES", 1000)
     with pytest.raises(BadImport, match="together"):
         import_dataset(path, "pets", folders)
     monkeypatch.undo()
-    monkeypatch.setattr("app.core.importing.MOST_PICTURES", 10)
+    monkeypatch.setattr("app.core.importing_files.MOST_PICTURES", 10)
     with pytest.raises(BadImport, match="more than 10 pictures"):
         import_dataset(path, "pets", folders)
 

@@ -14,7 +14,8 @@ from app.core.checkpoints import decode_weights, read_card
 from app.core.dataset_files import PARTS, DatasetFolders, read_dataset, read_split
 from app.core.errors import DatasetUnavailable, ImageTooLarge, UnreadableImage, UnreadableWeights
 from app.core.images import read_picture
-from app.core.importing import BadImport, import_dataset
+from app.core.importing import import_dataset
+from app.core.importing_files import BadImport
 
 MOST_PIXELS = 2**18
 
