@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from threading import Condition, Thread, Timer
 from typing import TypeVar
 
-from app.core.errors import QueueFull, RunConflict, StorageBusy, StorageUnavailable
+from app.core.errors import (
+    ConvScopeError,
+    QueueFull,
+    RunConflict,
+    StorageBusy,
+    StorageUnavailable,
+)
 from app.core.event_log import Record, grouped
 from app.core.recipes import Recipe
 from app.services.engine import Engine, LiveRun
@@ -197,7 +203,13 @@ class Trainer:
             self._start(run)
 
     def _start(self, run: Run) -> None:
-        recipe, state = Recipe.from_dict(run.recipe), self._store.state(run.id)
+        try:
+            recipe = Recipe.from_dict(run.recipe)
+        except ConvScopeError as error:  # It was written down by another version.
+            said = f"The run's recipe can't be trained any more. {error} Start another run."
+            self._end(run.id, Record("failed", {"error": said}))
+            return
+        state = self._store.state(run.id)
         self._note_state(run.id, "running", from_epoch=run.epoch)
         try:
             live = self._engine.launch(recipe, state)

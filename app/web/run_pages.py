@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from app.core.dataset_files import Dataset, DatasetFolders
 from app.core.datasets import BUNDLED, UnknownDataset, find_dataset, list_datasets
+from app.core.errors import DatasetUnavailable
 from app.core.recipes import Recipe, list_optimizers, list_schedules
 from app.services.model_library import ModelLibrary
 from app.services.run_store import STATES, Run, RunStore
@@ -14,7 +15,7 @@ from app.settings import Settings
 from app.web.dependencies import LibraryDep, SettingsDep, StoreDep
 from app.web.pages import render
 from app.web.sparklines import sparkline
-from models.registry import blank_card, list_networks
+from models.registry import list_networks
 
 router = APIRouter(include_in_schema=False)
 
@@ -105,12 +106,14 @@ def _line(store: RunStore, run: Run) -> RunLine:
 def one_run(request: Request, store: StoreDep, settings: SettingsDep, run: str) -> Response:
     """One run, as it trains and ever after."""
     found = store.get(run)
-    classes = _classes(Recipe.from_dict(found.recipe), settings.dataset_folders)
+    classes = _classes(store, found, settings.dataset_folders)
     return render(request, "run.html", RunPage("runs", found, classes))
 
 
-def _classes(recipe: Recipe, folders: DatasetFolders) -> tuple[str, ...]:
+def _classes(store: RunStore, run: Run, folders: DatasetFolders) -> tuple[str, ...]:
     try:
-        return find_dataset(recipe.dataset, folders).classes
-    except UnknownDataset:  # It was removed since; its network knows how many there were.
-        return tuple(str(number) for number in range(len(blank_card(recipe.network).classes)))
+        return find_dataset(run.recipe["dataset"], folders).classes
+    except (UnknownDataset, DatasetUnavailable):
+        # It was removed since; the run's snapshots know how many there were.
+        confusion = next((facts["confusion"] for facts in store.snapshots(run.id)), ())
+        return tuple(map(str, range(len(confusion))))
