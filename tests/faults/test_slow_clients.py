@@ -110,6 +110,38 @@ async def test_a_silent_connection_and_an_endless_header_end(server: tuple[str, 
         assert await silent.reader.read() == b""
 
 
+@pytest.mark.parametrize("more", ["", "Connection: close\r\n"])
+async def test_the_rest_of_a_refused_body_is_not_waited_for(
+    server: tuple[str, int], more: str
+) -> None:
+    """One client goes on sending a byte a second, the other not at all; both have the answer."""
+    request = compose("POST", "/api/v1/predict?model=nope", SEVEN, PNG, more)
+    async with connect(server[0]) as slow, connect(server[0]) as still:
+        for connection in (slow, still):
+            connection.send(request[: -len(SEVEN)])
+            assert (await connection.answer()).status == 404
+        assert await still.reader.read() == b""
+        for _ in range(len(SEVEN) // 2):
+            if slow.writer.is_closing():
+                return
+            slow.send(b"x")
+            await asyncio.sleep(1)
+    raise TimeoutError("a connection is kept though hardly anything comes")
+
+
+async def test_the_header_after_a_refused_body_is_not_waited_for(server: tuple[str, int]) -> None:
+    address, _ = server
+    request = compose("POST", "/api/v1/predict?model=nope", bytes(MEGABYTE), PNG)
+    async with connect(address) as slow, connect(address) as silent:
+        for connection in (slow, silent):
+            assert (await connection.ask(request)).status == 404
+        await asyncio.sleep(0.5)
+        slow.send(b"GET / HTTP/1.1\r\nX")
+        assert (await slow.answer()).status == 408
+        assert await slow.reader.read() == b""
+        assert await silent.reader.read() == b""
+
+
 @asynccontextmanager
 async def reader_of(address: str, request: bytes) -> AsyncIterator[socket.socket]:
     """A client that has sent a request and reads nothing by itself."""
