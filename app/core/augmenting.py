@@ -6,6 +6,7 @@ with their parameters; they are applied in its order, each to its ``share`` of t
 """
 
 import inspect
+import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -102,13 +103,19 @@ def _create_step(entry: dict[str, Any]) -> Augmentation:
 
 def _check(name: object, parameters: dict[str, Any]) -> None:
     known = list_augmentations()
-    if name not in known:
-        raise BadAugmentation(f"No augmentation is called {name!r}. There are: {', '.join(known)}.")
+    if not isinstance(name, str) or name not in known:
+        raise BadAugmentation(
+            f"No augmentation is called {reprlib.repr(name)}. There are: {', '.join(known)}."
+        )
     for key, value in parameters.items():
         if key not in ("share", *known[name]):
             having = ", ".join(known[name])
-            raise BadAugmentation(f"{name} has no parameter {key!r}. It has: share, {having}.")
+            raise BadAugmentation(
+                f"{name} has no parameter {reprlib.repr(key)}. It has: share, {having}."
+            )
         most = highest(key)
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         if not number or not 0 <= value <= most:
-            raise BadAugmentation(f"{name}'s {key} is a number of 0 to {most:g}, not {value!r}.")
+            raise BadAugmentation(
+                f"{name}'s {key} is a number of 0 to {most:g}, not {reprlib.repr(value)}."
+            )

@@ -2,7 +2,6 @@
 weight or one bias changed."""
 
 import json
-import math
 import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -124,7 +123,10 @@ def read_edit(values: object, where: str = "") -> Edit:
         )
     kind = _KINDS[kinds[0]]
     if faults := _faults(values, kind):
-        raise BadEdit(faults={where + key: said for key, said in faults.items()})
+        unknown = len(values.keys() - kind.__dataclass_fields__)
+        many = f"The edit has {unknown:,} unknown keys, the first of which are told. "
+        told = (many if unknown > MOST_FAULTS else "") + " ".join(faults.values())
+        raise BadEdit(told, {where + key: said for key, said in faults.items()})
     return kind(**{key: _settled(key, value) for key, value in values.items()})
 
 
@@ -149,15 +151,14 @@ def _is_place(value: object) -> bool:
 def _is_number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
-    return math.isfinite(value) and abs(value) <= LARGEST
+    return abs(value) <= LARGEST
 
 
 def _is_kernel(value: object) -> bool:
     if not isinstance(value, list) or not value or not all(isinstance(r, list) for r in value):
         return False
-    return len({len(row) for row in value} | {0}) == 2 and all(
-        _is_number(x) for r in value for x in r
-    )
+    widths = {len(row) for row in value}
+    return len(widths) == 1 and 0 not in widths and all(_is_number(x) for r in value for x in r)
 
 
 _PLACE = "is a whole number from 0 on"

@@ -90,15 +90,17 @@ class Recipe:
         """The opposite of ``to_dict``. Raises BadRecipe for unknown or missing keys."""
         known = [field.name for field in fields(cls)]
         keys = ", ".join(known)
-        unknown = [key for key in values if key not in known][:MOST_FAULTS]
+        unknown = [key for key in values if key not in known]
         faults = {
             key[:MOST_LETTERS]: f"A recipe has no key {_shown(key)}. Its keys are {keys}."
-            for key in unknown
+            for key in unknown[:MOST_FAULTS]
         }
         missing = [key for key in known[:2] if key not in values]
         faults |= {key: f"The recipe lacks the key {key!r}." for key in missing}
         if faults:
-            raise BadRecipe(faults=faults)
+            many = f"The recipe has {len(unknown):,} unknown keys, the first of which are told. "
+            told = (many if len(unknown) > MOST_FAULTS else "") + " ".join(faults.values())
+            raise BadRecipe(told, faults)
         return cls(**values)
 
     def to_json(self) -> str:

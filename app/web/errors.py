@@ -56,8 +56,8 @@ RETRY_AFTER: dict[type[errors.ConvScopeError], int] = {
 }
 
 
-# Of a sentence, in letters.
-LONGEST = 2000
+# Of a sentence, in letters; and of a request's faults so many are told.
+LONGEST, MOST_FAULTS = 2000, 20
 
 
 class Problem(JSONResponse):
@@ -79,16 +79,20 @@ class Problem(JSONResponse):
 
 
 def _brief(text: str) -> str:
-    """A text without the end that nobody reads: it may repeat what was sent."""
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    """A text that may repeat what was sent: without the end that nobody reads, and without halves
+    of letters, which UTF-8 can't write."""
+    told = text[: LONGEST + 1].encode(errors="backslashreplace").decode()
+    return told if len(told) <= LONGEST else f"{told[:LONGEST]} ..."
+
+
+def _fault(field: str, message: str) -> dict[str, str]:
+    return {"field": _brief(field), "message": _brief(message)}
 
 
 def _on_domain_error(request: Request, error: Exception) -> Problem:
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     assert isinstance(error, errors.ConvScopeError)
-    faults = [
-        {"field": _brief(field), "message": _brief(said)} for field, said in error.faults.items()
-    ]
+    faults = [_fault(field, said) for field, said in error.faults.items()]
     seconds = RETRY_AFTER.get(type(error))
     headers = {"Retry-After": str(seconds)} if seconds else None
     return Problem(status, str(error), f"urn:convscope:{type(error).__name__}", faults, headers)
@@ -96,12 +100,13 @@ def _on_domain_error(request: Request, error: Exception) -> Problem:
 
 def _on_invalid_request(request: Request, error: Exception) -> Problem:
     assert isinstance(error, RequestValidationError)
+    found = error.errors()
     faults = [
-        {"field": _brief(".".join(map(str, fault["loc"][1:]))), "message": fault["msg"]}
-        for fault in error.errors()
+        _fault(".".join(map(str, fault["loc"][1:])), fault["msg"]) for fault in found[:MOST_FAULTS]
     ]
     said = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
-    return Problem(422, f"Please correct the request. {said}.", faults=faults)
+    many = f" It has {len(found):,} faults, the first of which are:" if found[MOST_FAULTS:] else ""
+    return Problem(422, f"Please correct the request.{many} {said}.", faults=faults)
 
 
 def _on_http_error(request: Request, error: Exception) -> Problem:
