@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from app.core.averaging import Average
+from app.core.cards import card_to_train
 from app.core.dataset_files import DatasetFolders, Split
-from app.core.datasets import load_split
+from app.core.datasets import BUNDLED, load_split
 from app.core.devices import UnavailableDevice, choose_device
 from app.core.evaluating import evaluate, to_input
 from app.core.events import BatchDone, EpochDone, Event, Finished, Snapshot, Started, State
@@ -217,6 +219,26 @@ def test_dropout_is_seeded_too(monkeypatch: pytest.MonkeyPatch) -> None:
         torch.manual_seed(noise)
         losses.append([learner.step(indices) for indices in learner.shuffle()])
     assert losses[0] == losses[1]
+
+
+def test_batch_norms_expect_what_the_averaged_weights_make_of_the_training_images() -> None:
+    recipe = Recipe("cifar-3conv", BUNDLED.name, batch_size=100, learning_rate=0.01)
+    training, validation = load_parts(recipe, NOWHERE)
+    learner = Learner(recipe, training, card_to_train("cifar-3conv", BUNDLED))
+    for indices in learner.shuffle():
+        learner.step(indices)
+    before = torch.get_rng_state()
+    learner.validate(validation)
+    assert torch.get_rng_state().equal(before)
+    weights = learner.snapshot()
+    inputs = functional.interpolate(training.images / 255, size=(32, 32), mode="bilinear")
+    inputs = to_input(inputs.expand(-1, 3, -1, -1), learner.card)
+    maps = functional.conv2d(inputs, weights["conv1.weight"], weights["conv1.bias"], padding=3)
+    batches = torch.split(maps, 100)
+    mean = torch.stack([one.mean(dim=(0, 2, 3)) for one in batches]).mean(dim=0)
+    variance = torch.stack([one.var(dim=(0, 2, 3)) for one in batches]).mean(dim=0)
+    torch.testing.assert_close(weights["bn1.running_mean"], mean, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(weights["bn1.running_var"], variance, rtol=1e-4, atol=1e-5)
 
 
 def test_an_epoch_visits_every_image_once() -> None:
