@@ -14,6 +14,7 @@ from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
+from starlette.formparsers import MultiPartParser
 
 from app.core.errors import InvalidPixels, UnreadableImage
 from app.core.images import Encoded, Picture, picture_from_pixels, read_picture
@@ -38,6 +39,10 @@ MOST_OTHERS = 2**18
 
 # An object with nothing but rows of numbers, if it is JSON at all.
 _ROWS = re.compile(rb'\s*\{\s*"pixels"\s*:[\s\d\[\],.eE+-]*\}\s*')
+
+# The files of a form, those of other routes too, stay in memory, where their bytes are counted
+# already: the disk that they would else be written to may be full.
+MultiPartParser.spool_max_size = 0
 
 _FORMS = (
     'Send a picture as the field "image" of multipart/form-data, as the body itself (image/png '

@@ -17,14 +17,14 @@ PNG = samples.encode(samples.draw_seven())
 CLASSES = ("ants", "bees")
 
 
-def zip_of_classes(random: Random) -> bytes:
+def zip_of_classes(random: Random, side: int = 8) -> bytes:
     """A data set of two classes, each with noise for pictures."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for part in ("train", "test"):
             for label in CLASSES:
                 for number in range(4):
-                    archive.writestr(f"{part}/{label}/{number}.png", noise(random))
+                    archive.writestr(f"{part}/{label}/{number}.png", noise(random, side))
     return file.getvalue()
 
 

@@ -56,17 +56,23 @@ class SmallDisk:
 
 
 class ServedFromSmallDisk(Served):
-    """A server whose data folder is on a small disk."""
+    """A server whose data folder is on a small disk, unless another one is given."""
 
-    def __init__(self, disk: SmallDisk, log: Path) -> None:
-        super().__init__(disk.mount / "data", log)
+    def __init__(
+        self, disk: SmallDisk, log: Path, data: Path | None = None, **environment: str
+    ) -> None:
+        super().__init__(data or disk.mount / "data", log, **environment)
         self.disk = disk
 
     def begin(self) -> tuple[Process, str]:
         """A starting server that sees the disk, and its address."""
         port = free_port()
         words = self.disk.command(sys.executable, "-m", "app.cli", "serve", "--port", str(port))
-        environment = {**os.environ, "CONVSCOPE_DATA_DIR": str(self.data)}
+        environment = {
+            **os.environ,
+            "CONVSCOPE_DATA_DIR": str(self.data),
+            **self.environment,
+        }
         with self.log.open("ab") as output:
             process = subprocess.Popen(words, env=environment, stdout=output, stderr=output)
         return process, f"http://127.0.0.1:{port}"

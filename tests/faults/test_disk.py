@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from tests.faults.makings import Kept, predict
+from tests.faults.makings import Kept, noise, predict, zip_of_classes
 from tests.faults.serving import Served, check_files, problem, running, until
 from tests.faults.small_disk import ServedFromSmallDisk, SmallDisk, small_disk
 
@@ -109,6 +109,29 @@ def test_a_folder_that_becomes_read_only_is_read_and_a_server_that_finds_one_say
     assert words.startswith("convscope: Runs can't be kept in ")
     assert "let the server write to it" in words
     assert words.count("\n") == 1
+
+
+def test_uploads_need_no_temporary_folder(disk: SmallDisk, tmp_path: Path) -> None:
+    """Those that others would write there: of more than a megabyte."""
+    random, folder = Random(6), str(disk.mount)
+    server = ServedFromSmallDisk(disk, tmp_path / "log.txt", tmp_path / "data", TMPDIR=folder)
+    with running(server):
+        upload_much(server, random)  # Who is to find the folder finds it while there is room.
+        disk.fill()
+        upload_much(server, random)
+        assert "Traceback" not in server.words()
+
+
+def upload_much(server: Served, random: Random) -> None:
+    picture, name = noise(random, 1200), f"set-{random.randrange(10**9)}"
+    archive = zip_of_classes(random, side=450)
+    assert min(len(picture), len(archive)) > 1024 * 1024
+    for path in ("images", "predict?model=cifar"):
+        answer = server.api.post(f"/api/v1/{path}", files={"image": ("a.png", picture)})
+        assert answer.is_success, answer.text
+    files, fields = {"file": ("a.zip", archive)}, {"name": name}
+    answer = server.api.post("/api/v1/datasets", files=files, data=fields)
+    assert answer.status_code == 201, answer.text
 
 
 def check_copy(disk: SmallDisk, folder: Path) -> None:
