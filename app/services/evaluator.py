@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary
 
 from app.core.cards import evaluation_of
 from app.core.dataset_files import Dataset, DatasetFolders
-from app.core.datasets import check_within_reach, find_dataset, load_split
-from app.core.errors import ConvScopeError, NotEvaluated, QueueFull
+from app.core.datasets import find_dataset, load_split
+from app.core.errors import ConvScopeError, DatasetUnavailable, NotEvaluated, QueueFull
 from app.core.evaluating import Evaluation, Progress, evaluate_in_parts
 from app.core.model import Model
 from models.registry import ModelCard
@@ -71,13 +71,11 @@ class Evaluator:
         return self._known.get(model)
 
     def check(self, model: Model) -> None:
-        """Raise where the model can't be measured: UnknownDataset, DatasetUnavailable, NotEvaluated
-        for a data set of other classes, QueueFull."""
+        """Raise where the model can't be measured: UnknownDataset, DatasetUnavailable for one that
+        isn't here, NotEvaluated for a data set of other classes, QueueFull."""
         if self.known(model):
             return
-        card = model.card
-        check_within_reach(card.dataset, self._folders)
-        check_classes(card, find_dataset(card.dataset, self._folders))
+        check_classes(model.card, _find_here(model.card.dataset, self._folders))
         if model not in self._going and len(self._going) >= MOST_WAITING:
             raise QueueFull(
                 f"{MOST_WAITING} models are being measured already. Try again in a moment."
@@ -143,7 +141,8 @@ class Evaluator:
     def _evaluate(self, model: Model, going: _Going, tell: Callable[[Said], None]) -> None:
         if going.stop.is_set():
             return
-        split = load_split(model.card.dataset, "test", self._folders)
+        dataset = _find_here(model.card.dataset, self._folders)
+        split = load_split(dataset.name, "test", self._folders)
         # Of modules of its own: a trace's hooks would see these images, too.
         for said in evaluate_in_parts(model.share_network(), split, model.card):
             tell(said)
@@ -156,6 +155,17 @@ class Evaluator:
         if not isinstance(said, Progress):
             self._drop(model, going)
         going.tell(said)
+
+
+def _find_here(name: str, folders: DatasetFolders) -> Dataset:
+    """A data set that is kept here. Who only looks at a model doesn't have one downloaded."""
+    dataset = find_dataset(name, folders)
+    if dataset.test_images is None:
+        raise DatasetUnavailable(
+            f"{dataset.title} is not here, and isn't fetched only to measure a model. Run "
+            f"convscope data fetch {name} where the server runs, and measure again."
+        )
+    return dataset
 
 
 def check_classes(card: ModelCard, dataset: Dataset) -> None:

@@ -95,7 +95,8 @@ async def follow(
 ) -> AsyncIterator[ServerSentEvent]:
     """`progress` events with `done`, `total` and the `accuracy` so far; then `evaluated` with what
     `/evaluation` answers, or `failed` with a `detail`. What is known already comes at once. It is
-    measured in the background, and no further when nobody watches."""
+    measured in the background, and no further when nobody watches. Its data set must be here: none
+    is downloaded for this."""
     async for said in evaluator.follow(model):
         yield _event(model, said)
 

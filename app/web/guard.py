@@ -36,13 +36,15 @@ _RAW = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items
 
 ANY = "*"
 SAFE = ("GET", "HEAD", "OPTIONS")
+# What a browser says of a page that it opens by itself, in a tab: by a link, not within a page.
+_OPENED = {b"sec-fetch-mode": b"navigate", b"sec-fetch-dest": b"document"}
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(:[0-9]*)?")
 
 
 class Guard:
-    """Refuses requests under a foreign name and changes that other sites' pages ask for, and adds
-    ``HEADERS`` to every answer.
+    """Refuses requests under a foreign name and what other sites' pages ask for, but for links that
+    lead here, and adds ``HEADERS`` to every answer.
 
     ``hosts`` are the names, in small letters, that the server answers to besides localhost and
     addresses; ``*`` stands for any.
@@ -69,9 +71,8 @@ class Guard:
         return await answer(scope, receive, add)
 
     def _wrong_host(self, scope: Scope) -> Problem | None:
-        path = scope["path"]
         # Probes ask by any name, and the page that says what is wrong needs its style sheet.
-        if ANY in self._names or path == "/healthz" or path.startswith(f"{ROOT}/"):
+        if ANY in self._names or _is_for_all(scope):
             return None
         given = [value for name, value in scope["headers"] if name == b"host"]
         parts = _HOST.fullmatch(given[0].decode("latin-1").lower()) if len(given) == 1 else None
@@ -96,23 +97,40 @@ def _is_address(host: str) -> bool:
     return True
 
 
+def _is_for_all(scope: Scope) -> bool:
+    """Whether it is asked for what is the same everywhere, and takes no work."""
+    path: str = scope["path"]
+    return path == "/healthz" or path.startswith(f"{ROOT}/")
+
+
 def _foreign_page(scope: Scope) -> Problem | None:
-    """What a browser says of the page that asks for a change; programs say nothing."""
-    if scope["method"] in SAFE:
-        return None
+    """What a browser says of the page that asks; programs say nothing."""
     headers: dict[bytes, bytes] = dict(scope["headers"])
     site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
-    if site is not None:
-        own = site in (b"same-origin", b"none")
-    else:
-        own = origin is None or _authority(origin) == headers.get(b"host", b"").lower()
-    if own:
+    if site in (b"same-origin", b"none"):
+        return None
+    if scope["method"] in SAFE:
+        return _embedded(scope, headers) if site is not None else None
+    own = origin is None or _authority(origin) == headers.get(b"host", b"").lower()
+    if site is None and own:
         return None
     return Problem(
         403,
         "A page of another site asked for this change. Use ConvScope's own pages, or a program "
         "that sends neither Sec-Fetch-Site nor Origin. A proxy in front of the server must hand "
         "on the Host header as it came.",
+    )
+
+
+def _embedded(scope: Scope, headers: dict[bytes, bytes]) -> Problem | None:
+    """Refuses another site's page what it asks for behind its reader's back: that can't read the
+    answer, but could keep the server at work."""
+    if _is_for_all(scope) or _OPENED.items() <= headers.items():
+        return None
+    return Problem(
+        403,
+        "A page of another site asked for this, to show or read it there. Open the address itself, "
+        "in a tab of its own, or ask by a program that doesn't send Sec-Fetch-Site.",
     )
 
 

@@ -110,6 +110,34 @@ def test_it_can_show_neither_pages_nor_pictures_of_ours(foreign: Page, server: s
     assert moved.value.url == "chrome-error://chromewebdata/"
 
 
+EMBED = """([name, key, url]) => {
+  const element = document.createElement(name);
+  element[key] = url;
+  element.textContent = "a link";
+  document.body.append(element);
+}"""
+
+
+def test_it_can_make_the_server_do_nothing_but_by_a_link(foreign: Page, server: str) -> None:
+    measure = f"{server}/api/v1/models/digits/evaluation/events"
+    # The browser keeps such answers from the page, and from those who only watch the page.
+    told = foreign.context.new_cdp_session(foreign)
+    statuses: list[int] = []
+    told.on("Network.responseReceivedExtraInfo", lambda said: statuses.append(said["statusCode"]))
+    told.send("Network.enable")
+    for name in ("img", "script", "iframe"):
+        with foreign.expect_event("requestfailed"):
+            foreign.evaluate(EMBED, [name, "src", measure])
+    with foreign.expect_event("requestfailed"):
+        foreign.evaluate("url => void new EventSource(url)", measure)
+    assert statuses == [403] * 4
+    foreign.evaluate(EMBED, ["a", "href", f"{server}/models"])
+    with foreign.expect_response(f"{server}/models") as answer:
+        foreign.get_by_role("link").click()
+    assert answer.value.status == 200
+    assert answer.value.request.header_value("sec-fetch-site") == "cross-site"
+
+
 def test_it_cannot_pass_for_us_under_a_name_of_its_own(browser: Browser, server: str) -> None:
     """DNS rebinding: the name's address becomes ours, so to the browser it is the same site."""
     page = browser.new_page()

@@ -1,19 +1,21 @@
 """Models measured in the background, beside the same measured at once."""
 
 import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
 from torch import nn
 
 import app.services.evaluator as module
-from app.core.dataset_files import DatasetFolders
-from app.core.datasets import UnknownDataset, load_split
-from app.core.errors import NotEvaluated, QueueFull
+from app.core.dataset_files import PARTS, DatasetFolders, save_dataset
+from app.core.datasets import UnknownDataset, find_dataset, load_split
+from app.core.errors import DatasetUnavailable, NotEvaluated, QueueFull
 from app.core.evaluating import Evaluation, Progress, evaluate
 from app.core.model import Model
 from app.services.evaluator import Evaluator, Failed, Said
@@ -165,3 +167,29 @@ def test_what_cannot_be_measured_is_refused_before(evaluator: Evaluator) -> None
     other = Model(replace(model.card, classes=letters), model.network, model.device)
     with pytest.raises(NotEvaluated, match="its classes are not those of optdigits"):
         evaluator.check(other)
+
+
+async def test_no_data_set_is_fetched_to_measure_a_model(
+    evaluator: Evaluator, folders: DatasetFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def refuse(address: tuple[str, int], *words: object, **more: object) -> NoReturn:
+        asked.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    model = create("mnist")
+    with pytest.raises(DatasetUnavailable, match="convscope data fetch mnist"):
+        evaluator.check(model)
+    (said,) = await collect(evaluator, model)
+    assert isinstance(said, Failed)
+    assert "convscope data fetch mnist" in said.detail
+    assert asked == []
+    # Once it is here it is measured.
+    train, test = (load_split("optdigits", part, folders).first(70) for part in PARTS)
+    save_dataset(folders.kept, find_dataset("mnist", folders), train, test)
+    evaluator.check(model)
+    last = (await collect(evaluator, model))[-1]
+    assert isinstance(last, Evaluation)
+    assert int(last.confusion.sum()) == 70

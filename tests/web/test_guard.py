@@ -264,6 +264,20 @@ FOREIGN = [
     {"Sec-Fetch-Site": ""},
     {"Sec-Fetch-Site": "cross-site", "Origin": "{server}"},
 ]
+LINK = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+# What else a page of another site may make a browser do: pictures, scripts, frames, streams,
+# downloads beforehand, windows of other kinds.
+WITHIN = [
+    {},
+    {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"},
+    {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"},
+    {"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "empty"},
+    {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Origin": "http://evil.example"},
+    {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe"},
+    {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "embed"},
+    {"Sec-Fetch-Mode": "navigate"},
+    {"Sec-Fetch-Dest": "document"},
+]
 OWN = [
     {},
     {"Origin": "{server}"},
@@ -303,7 +317,42 @@ def test_another_sites_page_can_change_nothing(
         check_headers(answer)
     assert api.get(f"/api/v1/runs/{run}").json()["name"] == "simple-cnn"
     # To look is no change: a link from elsewhere leads here.
-    assert api.get("/", headers=headers).status_code == 200
+    assert api.get("/", headers=headers | LINK).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", ""])
+@pytest.mark.parametrize("within", WITHIN)
+def test_another_sites_page_can_make_the_server_do_nothing(
+    api: httpx.Client, refused: Refused, run: str, site: str, within: dict[str, str]
+) -> None:
+    headers = {"Sec-Fetch-Site": site, "Accept": "*/*"} | within
+    for path in (
+        "/",
+        "/runs",
+        "/api/v1/models",
+        f"/api/v1/models/{run}@1/evaluation/events",
+        f"/api/v1/runs/{run}/events",
+        "/api/v1/models/vgg11/layers/classifier.3/filters.png",
+        "/nothing",
+    ):
+        answer = api.get(path, headers=headers)
+        assert "A page of another site" in refused(answer, 403)
+        check_headers(answer)
+        assert api.head(path, headers=headers).status_code == 403
+    assert api.options("/api/v1/models", headers=headers).status_code == 403
+    # What is the same everywhere is there for everybody.
+    assert api.get("/healthz", headers=headers).status_code == 200
+    assert api.get(static_url("app.css"), headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["same-origin", "none"])
+@pytest.mark.parametrize("within", WITHIN)
+def test_its_own_pages_may_show_and_read_everything(
+    api: httpx.Client, site: str, within: dict[str, str]
+) -> None:
+    for path in ("/", "/api/v1/models", "/api/v1/models/digits/layers/conv1/filters.png"):
+        headers = {"Sec-Fetch-Site": site} | within
+        assert api.get(path, headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("own", OWN)
