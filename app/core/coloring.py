@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 Theme = Literal["light", "dark"]
 
+# So many values are coloured at a time.
+BLOCK = 2**16
+
 SCALES: dict[Theme, dict[str, tuple[str, ...]]] = {
     "light": {
         "sequential": (
@@ -44,13 +47,26 @@ def palette(theme: Theme, signed: bool) -> NDArray[np.uint8]:
 def value_range(values: NDArray[np.float32], signed: bool) -> tuple[float, float]:
     """The range that a scale spans: (-m, m) for signed values, (0, m) for others, m > 0."""
     # A network that diverged gives what is no number, and should be looked at all the same.
-    largest = float(np.abs(values).max(initial=0.0, where=np.isfinite(values))) or 1.0
+    finite = np.isfinite(values)
+    highest = float(values.max(initial=0.0, where=finite))
+    largest = max(highest, -float(values.min(initial=0.0, where=finite))) or 1.0
     return (-largest if signed else 0.0, largest)
 
 
 def color_indices(values: NDArray[np.float32], span: tuple[float, float]) -> NDArray[np.uint8]:
     """Each value as an index into a palette over ``span``; what is no number as 0."""
     low, high = span
-    numbers = np.nan_to_num(values.astype(np.float64), posinf=high, neginf=low)
-    steps = np.clip((numbers - low) / (high - low) * 255, 0, 255).round()
-    return np.asarray(steps, np.uint8)
+    indices = np.empty(values.shape, np.uint8)
+    # A block at a time: in float64 a large layer's weights would take gigabytes.
+    with np.nditer(
+        [values, indices],
+        flags=["external_loop", "buffered", "zerosize_ok"],
+        op_flags=[["readonly"], ["writeonly"]],
+        op_dtypes=[np.float64, np.uint8],
+        order="C",
+        buffersize=BLOCK,
+    ) as blocks:
+        for block, colors in blocks:
+            numbers = np.nan_to_num(block, posinf=high, neginf=low)
+            colors[...] = np.clip((numbers - low) / (high - low) * 255, 0, 255).round()
+    return indices

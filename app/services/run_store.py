@@ -7,6 +7,8 @@ either.
 import json
 import sqlite3
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -245,16 +247,29 @@ class RunStore:
 
     def state(self, run: str) -> bytes | None:
         """What the run needs to go on after its last finished epoch; None before the first."""
-        return self._content("SELECT content FROM states WHERE run = ?", run)
+        query = "SELECT content FROM states WHERE run = ?"
+        with self._reading() as reader:
+            row = reader.execute(query, (run,)).fetchone()
+        return None if row is None else bytes(row[0])
 
     def snapshot(self, run: str, epoch: float) -> bytes:
         """The weights of an epoch as safetensors. Raises UnknownRun and UnknownSnapshot."""
-        query = "SELECT weights FROM snapshots WHERE run = ? AND epoch = ?"
-        content = self._content(query, run, epoch)
-        if content is None:
-            self.get(run)
-            raise UnknownSnapshot(f"The run {run} has no snapshot of epoch {epoch:g}.")
-        return content
+        with self.open_snapshot(run, epoch) as content:
+            return content.read()
+
+    @contextmanager
+    def open_snapshot(self, run: str, epoch: float) -> Iterator[sqlite3.Blob]:
+        """The same, to be read a piece at a time, as it was when it was opened."""
+        query = "SELECT rowid FROM snapshots WHERE run = ? AND epoch = ?"
+        with self._reading() as reader:
+            # One transaction, so that the row is there still when its content is opened.
+            reader.execute("BEGIN")
+            row = reader.execute(query, (run, epoch)).fetchone()
+            if row is None:
+                self.get(run)
+                raise UnknownSnapshot(f"The run {run} has no snapshot of epoch {epoch:g}.")
+            with reader.blobopen("snapshots", "weights", row[0], readonly=True) as content:
+                yield content
 
     def _run(self, row: sqlite3.Row) -> Run:
         values = dict(row)
@@ -263,11 +278,6 @@ class RunStore:
             values[key] = json.loads(values[key])
         values |= self._presumed.get(values["id"], {})
         return Run(**values, epochs=values["recipe"]["epochs"])
-
-    def _content(self, query: str, *values: object) -> bytes | None:
-        with self._reading() as reader:
-            row = reader.execute(query, values).fetchone()
-        return None if row is None else bytes(row[0])
 
     def _note_epoch(self, writer: sqlite3.Connection, run: str, facts: dict[str, Any]) -> None:
         before = self.get(run).metrics

@@ -47,6 +47,7 @@ class SnapshotModels:
         self._folders = folders
         self._device = device
         self._ready: OrderedDict[str, tuple[Model, int]] = OrderedDict()
+        self._loading = Lock()
         self._lock = Lock()
 
     def loaded(self, name: str) -> Model | None:
@@ -59,7 +60,10 @@ class SnapshotModels:
 
     def get(self, name: str) -> Model:
         """The model of that name. Raises UnknownModel, UnknownRun and UnknownSnapshot."""
-        return self.loaded(name) or self._keep(name, *self._load(name))
+        # One after the other: many who ask for the same get the same, and of large ones no two are
+        # in memory as a file and as a network at once.
+        with self._loading:
+            return self.loaded(name) or self._keep(name, *self._load(name))
 
     def _load(self, name: str) -> tuple[Model, int]:
         run, _, text = name.partition("@")

@@ -1,12 +1,36 @@
 """Large answers, which leave no faster than they are read, and of which only so many are held."""
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.web.budget import Budget, no_room
+from app.web.budget import RETRY_SECONDS, Budget, no_room, retry_after
+from app.web.room import PIECE, ROOM
 
-# An answer of more bytes than this counts, and is handed on in pieces of so many.
-PIECE = 256 * 1024
+
+class _Held:
+    """The bytes of one answer, counted in the ``budget`` where they are many."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._size = 0
+
+    def become(self, size: int) -> bool:
+        """Hold so many bytes instead of those before; or tell that there is no room."""
+        size = size if size > PIECE else 0
+        more = size - self._size
+        if more > 0 and not self._budget.take(more, own=self._size):
+            return False
+        if more < 0:
+            self._budget.give_back(-more)
+        self._size = size
+        return True
+
+    def take(self, size: int) -> None:
+        """Hold so many bytes while the answer is made. Raises HTTPException 503."""
+        if not self.become(size):
+            refusal = no_room()
+            raise HTTPException(refusal.status_code, refusal.detail, retry_after(RETRY_SECONDS))
 
 
 class LargeAnswers:
@@ -18,28 +42,25 @@ class LargeAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and its answer back."""
-        held, refused = 0, False
+        held, refused = _Held(self._budget), False
+        scope[ROOM] = held.take
 
         async def give(message: Message) -> None:
-            nonlocal held, refused
-            if message["type"] == "http.response.start":
-                size = _size(message)
-                if refused := size > 0 and not self._budget.take(size):
-                    await no_room()(scope, receive, send)
-                else:
-                    held = size
+            nonlocal refused
+            starts = message["type"] == "http.response.start"
+            if starts and (refused := not held.become(_size(message))):
+                await no_room()(scope, receive, send)
             if not refused:
                 await _in_pieces(message, send)
 
         try:
             await self._app(scope, receive, give)
         finally:
-            self._budget.give_back(held)
+            held.become(0)
 
 
 def _size(message: Message) -> int:
-    size = int(Headers(raw=message["headers"]).get("content-length", 0))
-    return size if size > PIECE else 0
+    return int(Headers(raw=message["headers"]).get("content-length", 0))
 
 
 async def _in_pieces(message: Message, send: Send) -> None:

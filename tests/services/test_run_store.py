@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -132,3 +133,18 @@ def test_snapshots_that_are_kept_are_listed_with_what_they_tell(path: Path) -> N
     store.note(run, Record("snapshot", {**facts, "confusion": [[9]]}, b"2"))
     assert store.snapshots(run)[-1]["confusion"] == [[9]]
     store.close()
+
+
+def test_a_snapshot_is_read_as_it_was_when_it_was_opened(path: Path) -> None:
+    store = RunStore(path)
+    run = store.create(RECIPE, "mine").id
+    content = Random(0).randbytes(300_000)
+    store.note(run, Record("snapshot", {"epoch": 0.5}, content))
+    with store.open_snapshot(run, 0.5) as opened:
+        assert len(opened) == len(content)
+        begun = opened.read(100_000)
+        store.note(run, Record("snapshot", {"epoch": 0.5}, b"others"))
+        store.delete(run)
+        assert begun + opened.read() == content
+    with pytest.raises(UnknownRun), store.open_snapshot(run, 0.5):
+        pass

@@ -1,5 +1,7 @@
 """Models of snapshots: out of a real database, beside torch's own reading of the weights."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -96,3 +98,31 @@ def test_those_that_were_asked_for_last_are_kept(
     monkeypatch.setattr(module, "MOST_BYTES", 1)
     found.get(names[3])
     assert [found.loaded(name) is not None for name in names] == [False, False, False, True]
+
+
+def test_those_who_ask_at_once_get_one_that_is_loaded_once(
+    store: RunStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = store.create(RECIPE, "mine").id
+    for epoch in (1, 2):
+        keep(store, run, epoch, epoch)
+    read, reading, most = store.snapshot, list[float](), 0
+    loads: list[float] = []
+
+    def note(run: str, epoch: float) -> bytes:
+        nonlocal most
+        reading.append(epoch)
+        loads.append(epoch)
+        most = max(most, len(reading))
+        time.sleep(0.05)  # The others come meanwhile.
+        reading.remove(epoch)
+        return read(run, epoch)
+
+    monkeypatch.setattr(store, "snapshot", note)
+    found, names = models(store, tmp_path), [name_of(run, epoch) for epoch in (1, 2)] * 8
+    with ThreadPoolExecutor(len(names)) as pool:
+        got = list(pool.map(found.get, names))
+    assert {id(model) for model in got[::2]} == {id(found.get(names[0]))}
+    assert {id(model) for model in got[1::2]} == {id(found.get(names[1]))}
+    assert sorted(loads) == [1, 2]
+    assert most == 1

@@ -2,13 +2,15 @@
 
 import fcntl
 import io
+import json
 import os
+import sqlite3
 import struct
 import subprocess
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -18,6 +20,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from app.core.recipes import Recipe
 from app.web.limits import MOST_WORDS
 from app.web.pictures import MOST_VALUES
 from tests.conftest import start_server, stop, wait_until_up
@@ -208,6 +211,47 @@ def test_a_large_picture_of_many_small_maps(watched: Watched) -> None:
     ):
         answer = check(watched, partial(watched.client.get, path))
         assert answer.status_code in (200, 404, 422), path
+
+
+def all_at_once(watched: Watched, path: str, count: int) -> tuple[list[tuple[int, int]], int]:
+    """Status and length of as many answers, each read to its end, and the memory that they took."""
+
+    def ask() -> tuple[int, int]:
+        with watched.client.stream("GET", path) as answer:
+            return answer.status_code, sum(map(len, answer.iter_bytes()))
+
+    before = watched.resident()
+    watched.forget_peak()
+    with ThreadPoolExecutor(count) as pool:
+        answers = [future.result() for future in [pool.submit(ask) for _ in range(count)]]
+    assert watched.client.get("/healthz").status_code == 200
+    return answers, watched.peak() - before
+
+
+def test_large_weights_are_drawn_in_little_more_than_their_picture(watched: Watched) -> None:
+    layer = "/api/v1/models/alexnet/layers/classifier.1"
+    watched.client.get(f"{layer}/filters.npy?first=1").raise_for_status()
+    answers, taken = all_at_once(watched, f"{layer}/filters.png", 2)
+    assert {status for status, _ in answers} == {200}
+    assert taken < 10 * 4096 * 9216
+
+
+def test_snapshots_leave_without_being_held(watched: Watched) -> None:
+    size, run = 120 * MEGABYTE, "aaaaaaaaaaaa"
+    with closing(sqlite3.connect(watched.data / "runs.sqlite", timeout=60)) as database, database:
+        recipe = json.dumps(Recipe("alexnet", "optdigits").to_dict())
+        database.execute(
+            "INSERT INTO runs (id, name, recipe, state, created_at) VALUES (?, ?, ?, ?, ?)",
+            (run, "large", recipe, "finished", "2026-11-28T00:00:00.000+00:00"),
+        )
+        database.execute("INSERT INTO snapshots VALUES (?, 0, zeroblob(?))", (run, size))
+    answers, taken = all_at_once(watched, f"/api/v1/runs/{run}/snapshots/0.safetensors", 12)
+    whole = [length for status, length in answers if status == 200]
+    assert {status for status, _ in answers} <= {200, 503}
+    assert len(whole) >= 4
+    assert set(whole) == {size}
+    assert taken < size
+    watched.client.delete(f"/api/v1/runs/{run}").raise_for_status()
 
 
 def zip_of(pictures: int, side: int) -> bytes:
