@@ -166,7 +166,8 @@ class Learner:
         """
         first = torch.arange(min(CALIBRATED, len(self.labels)))
         parts = torch.split(first, self.recipe.batch_size)
-        inputs = (to_input(self._pixels(part), self.card) for part in parts)
+        chance = torch.Generator(self.device).manual_seed(self.recipe.seed)
+        inputs = (to_input(self.augment(self._pixels(part), chance), self.card) for part in parts)
         with self._seeded():
             update_bn(inputs, self.average.network)
         return evaluate(pool_first(self.average.network), validation, self.card)

@@ -153,8 +153,8 @@ def test_runs_of_no_sweep_and_of_others_are_not_compared(scripted: House) -> Non
 
 
 def test_one_bad_combination_queues_nothing(house: House) -> None:
-    plan = SweepPlan(BASE, "grid", {"dataset": ("optdigits", "cifar10")})
-    with pytest.raises(ConvScopeError, match=r'channels.*That is the run with dataset = "cifar10"'):
+    plan = SweepPlan(BASE, "grid", {"dataset": ("optdigits", "nodata")})
+    with pytest.raises(ConvScopeError, match=r'There are.*That is the run with dataset = "nodata"'):
         house.sweeper.launch(plan, "bad")
     assert house.runs.all() == []
     assert house.sweeps.all() == []

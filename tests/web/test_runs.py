@@ -207,7 +207,6 @@ def test_what_is_not_there_is_said(
         ({**SHORT, "learning_rate": -1, "epochs": 0}, ["epochs", "learning_rate"], "at -1"),
         ({**SHORT, "batch_size": 1294}, ["batch_size"], "Choose 1293 or fewer"),
         ({**SHORT, "epoch": 3}, ["epoch"], "no key 'epoch'"),
-        ({**SHORT, "network": "cifar-3conv"}, ["dataset"], "channels"),
         ({**SHORT, "augmentation": ["sharpen"]}, ["augmentation"], "sharpen"),
         ({**SHORT, "augmentation": "x" * 2000}, ["augmentation"], "is a list"),
         ({**SHORT, "device": "tpu"}, ["device"], "tpu"),
