@@ -8,6 +8,7 @@ import pytest
 
 from tests.core.test_importing import files
 from tests.web.conftest import Refused
+from tests.web.test_runs import watch
 
 
 def packed(content: dict[str, bytes]) -> bytes:
@@ -43,6 +44,23 @@ def test_a_zip_becomes_a_data_set_once(api: httpx.Client, refused: Refused) -> N
     assert answer.json() == wanted
     assert wanted in api.get(answer.headers["location"]).json()
     assert "already" in refused(send(api, packed(files()), name="my-pets"), 422)
+
+
+def test_a_network_learns_one_s_own_classes_and_tells_them(api: httpx.Client) -> None:
+    send(api, packed(files()), name="our-pets").raise_for_status()
+    recipe = {"network": "lenet5", "dataset": "our-pets", "epochs": 1, "batch_size": 3}
+    run = api.post("/api/v1/runs", json=recipe).json()["id"]
+    kinds = [kind for _, kind, _ in watch(api, run)]
+    assert kinds[-1] == "finished"
+    card = api.post(f"/api/v1/runs/{run}/model", json={"name": "pets"}).json()
+    assert (card["classes"], card["input_shape"]) == (["ants", "cats", "dogs"], [1, 28, 28])
+    sent = {"image": ("ant.png", files()["test/ants/0.png"])}
+    found = api.post("/api/v1/predict?model=pets", files=sent).json()
+    told = found["probabilities"]
+    assert [one["label"] for one in told] == ["ants", "cats", "dogs"]
+    assert sum(one["probability"] for one in told) == pytest.approx(1)
+    layers = api.get("/api/v1/models/pets").json()["layers"]
+    assert layers[-1]["output_shape"] == [3]
 
 
 @pytest.mark.parametrize(
