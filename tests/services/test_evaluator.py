@@ -20,6 +20,7 @@ from app.core.evaluating import Evaluation, Progress, evaluate
 from app.core.model import Model
 from app.services.evaluator import Evaluator, Failed, Said
 from models.registry import blank_card, create_network
+from tests.core.test_datasets import write_mnist
 
 pytestmark = pytest.mark.anyio
 
@@ -193,3 +194,13 @@ async def test_no_data_set_is_fetched_to_measure_a_model(
     last = (await collect(evaluator, model))[-1]
     assert isinstance(last, Evaluation)
     assert int(last.confusion.sum()) == 70
+
+
+async def test_what_lies_in_torchvision_s_layout_is_measured_without_a_command(
+    evaluator: Evaluator, folders: DatasetFolders
+) -> None:
+    images = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8)
+    write_mnist(folders.downloads, images)
+    last = (await collect(evaluator, create("mnist")))[-1]
+    assert isinstance(last, Evaluation)
+    assert int(last.confusion.sum()) == 5
