@@ -112,7 +112,7 @@ def read_card(path: Path) -> ModelCard:
         _check_preprocessing(card.preprocessing, card.input_shape[0])
         _check_evaluation(card)
     except (ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
-        raise UnreadableWeights(f"{path} is not a model card: {error}") from error
+        raise UnreadableWeights(f"{path} is not a model card: {error}.") from error
     return card
 
 

@@ -12,6 +12,10 @@ class ConvScopeError(Exception):
 
     faults: abc.Mapping[str, str] = types.MappingProxyType({})
 
+    def __str__(self) -> str:
+        """What was said, for any log and any screen: names of files may hold halves of letters."""
+        return super().__str__().encode(errors="backslashreplace").decode()
+
 
 class UnreadableImage(ConvScopeError):
     """Bytes that are not a picture of a format that is read, or a damaged one."""
