@@ -5,7 +5,6 @@ from functools import partial
 from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -40,7 +39,9 @@ def fetch_fashion_mnist(downloads: Path, kept: Path) -> tuple[Split, Split]:
 
 
 def _read_mnist_like(loader: str, root: Path, download: bool) -> tuple[Split, Split]:
-    load = _loader(loader)
+    from torchvision import datasets
+
+    load = getattr(datasets, loader)
     sets = [load(str(root), train, download=download) for train in (True, False)]
     train, test = (Split(one.data.unsqueeze(1), one.targets.long()) for one in sets)
     return train, test
@@ -92,24 +93,15 @@ def _unavailable(title: str, downloads: Path, state: str = "is not in") -> Datas
     )
 
 
-def lies_in(downloads: Path, loader: str) -> bool:
-    """Whether ``downloads`` has something of a data set of torchvision's."""
-    return (downloads / getattr(_loader(loader), "base_folder", loader)).is_dir()
-
-
-def _loader(name: str) -> Any:  # noqa: ANN401
-    declare_torchvision_operators()
-    from torchvision import datasets
-
-    return getattr(datasets, name)
-
-
 def check_hosts(title: str, loader: str, downloads: Path) -> None:
     """Raise DatasetUnavailable where ``downloads`` has nothing of a data set of torchvision's and
     none of its hosts answers."""
-    if lies_in(downloads, loader):
+    declare_torchvision_operators()
+    from torchvision import datasets
+
+    load = getattr(datasets, loader)
+    if (downloads / getattr(load, "base_folder", loader)).is_dir():
         return
-    load = _loader(loader)
     hosts = getattr(load, "mirrors", None) or [load.url]
     if not any(_answers(host) for host in hosts):
         raise _unavailable(title, downloads)

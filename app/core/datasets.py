@@ -23,7 +23,6 @@ from app.core.dataset_sources import (
     fetch_cifar10,
     fetch_fashion_mnist,
     fetch_mnist,
-    lies_in,
     read_optdigits,
 )
 from app.core.errors import ConvScopeError, DatasetUnavailable
@@ -115,15 +114,6 @@ def keep_dataset(name: str, folders: DatasetFolders) -> Path | None:
         counted = replace(dataset, train_images=len(train), test_images=len(test))
         save_dataset(folders.kept, counted, train, test)
     return folders.file(name)
-
-
-def is_here(name: str, folders: DatasetFolders) -> bool:
-    """Whether a data set needs no download: it is kept, or lies in torchvision's layout.
-
-    Raises UnknownDataset.
-    """
-    kept = find_dataset(name, folders).test_images is not None
-    return kept or lies_in(folders.downloads, _LOADERS[name])
 
 
 def check_within_reach(name: str, folders: DatasetFolders) -> None:

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 from app.core.cards import evaluation_of
 from app.core.dataset_files import Dataset, DatasetFolders
-from app.core.datasets import find_dataset, is_here, load_split
+from app.core.datasets import find_dataset, load_split
 from app.core.errors import ConvScopeError, DatasetUnavailable, NotEvaluated, QueueFull
 from app.core.evaluating import Evaluation, Progress, evaluate_in_parts
 from app.core.model import Model
@@ -158,9 +158,9 @@ class Evaluator:
 
 
 def _find_here(name: str, folders: DatasetFolders) -> Dataset:
-    """A data set that is on this machine. Who only looks at a model doesn't have one downloaded."""
+    """A data set that is kept here. Who only looks at a model doesn't have one downloaded."""
     dataset = find_dataset(name, folders)
-    if not is_here(name, folders):
+    if dataset.test_images is None:
         raise DatasetUnavailable(
             f"{dataset.title} is not here, and isn't fetched only to measure a model. Run "
             f"convscope data fetch {name} where the server runs, and measure again."

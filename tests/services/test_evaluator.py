@@ -170,9 +170,24 @@ def test_what_cannot_be_measured_is_refused_before(evaluator: Evaluator) -> None
         evaluator.check(other)
 
 
+def leave_cut(root: Path) -> None:
+    """Files of MNIST in torchvision's layout, each of which ends too soon."""
+    for path in write_mnist(root, torch.zeros(5, 28, 28, dtype=torch.uint8)).iterdir():
+        path.write_bytes(path.read_bytes()[:6])
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [lambda root: None, lambda root: (root / "MNIST" / "raw").mkdir(parents=True), leave_cut],
+    ids=["nothing", "an empty folder", "cut files"],
+)
 async def test_no_data_set_is_fetched_to_measure_a_model(
-    evaluator: Evaluator, folders: DatasetFolders, monkeypatch: pytest.MonkeyPatch
+    evaluator: Evaluator,
+    folders: DatasetFolders,
+    monkeypatch: pytest.MonkeyPatch,
+    leave: Callable[[Path], None],
 ) -> None:
+    leave(folders.downloads)
     asked = []
 
     def refuse(address: tuple[str, int], *words: object, **more: object) -> NoReturn:
@@ -194,13 +209,3 @@ async def test_no_data_set_is_fetched_to_measure_a_model(
     last = (await collect(evaluator, model))[-1]
     assert isinstance(last, Evaluation)
     assert int(last.confusion.sum()) == 70
-
-
-async def test_what_lies_in_torchvision_s_layout_is_measured_without_a_command(
-    evaluator: Evaluator, folders: DatasetFolders
-) -> None:
-    images = torch.randint(0, 256, (5, 28, 28), dtype=torch.uint8)
-    write_mnist(folders.downloads, images)
-    last = (await collect(evaluator, create("mnist")))[-1]
-    assert isinstance(last, Evaluation)
-    assert int(last.confusion.sum()) == 5
