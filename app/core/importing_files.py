@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from app.core.dataset_files import PARTS
+from app.core.declared_types import fits
 from app.core.errors import ConvScopeError
 
 MOST_PICTURES = 1_000_000
@@ -107,10 +108,17 @@ def _in_folder(folder: Path) -> Iterator[_File]:
         name = _composed(path.relative_to(folder).as_posix())
         if _JUNK.search(name):
             continue
+        _check_text(name)
         if path.is_symlink():
             raise BadImport(f"{name} is a link. Put the picture itself there.")
         if path.is_file():
             yield _File(name, path.stat().st_size, path.read_bytes)
+
+
+def _check_text(name: str) -> None:
+    """Refuse bytes that are no text: a class that is called so could be shown and kept nowhere."""
+    if not fits(name, str):
+        raise BadImport(f"The name of {name} is not in UTF-8. Rename it, and import the set again.")
 
 
 def _in_zip(archive: zipfile.ZipFile) -> Iterator[_File]:

@@ -1,6 +1,8 @@
 """Zips that lie, zips that are locked, and names that systems write in different ways."""
 
 import io
+import os
+import sys
 import tracemalloc
 import unicodedata
 import zipfile
@@ -153,6 +155,15 @@ def test_names_that_do_not_say_how_they_are_written(
     path.write_bytes(path.read_bytes().replace(held.encode() + b"/", written + b"/"))
     classes = import_dataset(path, "pets", folders).classes
     assert classes == tuple(sorted({"ants", "cats", "dogs", read}))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere every file's name is text.")
+@pytest.mark.parametrize("name", [b"train/caf\xe9/1.png", b"test/cats/caf\xe9.png"])
+def test_a_name_in_a_folder_that_is_not_utf_8_is_told(
+    name: bytes, tmp_path: Path, folders: DatasetFolders
+) -> None:
+    source = as_folder(tmp_path, files(**{os.fsdecode(name): picture(9)}))
+    refuse(source, folders, r"^The name of t\S+caf\\udce9\S* is not in UTF-8. Rename it")
 
 
 @pytest.mark.parametrize("name", ["train/cats/..", "..", "/train/cats"])
