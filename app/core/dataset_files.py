@@ -21,6 +21,8 @@ from app.core.whole_files import unfinished_folder
 Part = Literal["train", "test"]
 PARTS: tuple[Part, ...] = ("train", "test")
 ENDING = ".safetensors"
+# Of grey images and of coloured ones.
+CHANNELS = (1, 3)
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,10 @@ def _shape_of(file: safe_open, part: Part) -> tuple[int, int, int, int]:
     if len(shape) != 3 or 0 in shape or labels.get_shape() != [count]:
         raise ValueError(f"its {part} images and labels are not of shapes that belong together")
     channels, height, width = shape
+    if channels not in CHANNELS:
+        raise ValueError(
+            f"its {part} images have {channels} channels; grey ones have 1 and coloured ones 3"
+        )
     return count, channels, height, width
 
 

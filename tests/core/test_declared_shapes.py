@@ -245,6 +245,16 @@ def test_a_data_set_of_other_shapes(tmp_path: Path, changed: dict[str, Any]) -> 
             read(path)
 
 
+@pytest.mark.parametrize("channels", [2, 4, 7])
+def test_a_data_set_that_is_neither_grey_nor_in_colour(tmp_path: Path, channels: int) -> None:
+    images = torch.zeros(4, channels, 5, 6, dtype=torch.uint8)
+    path = dataset(tmp_path, train_images=images, test_images=images.clone())
+    said = f"its train images have {channels} channels; grey ones have 1 and coloured ones 3"
+    for read in (read_dataset, lambda path: read_split(path, "train")):
+        with pytest.raises(DatasetUnavailable, match=said):
+            read(path)
+
+
 @pytest.mark.parametrize("wrong", [-1, 2, 2**62])
 def test_a_label_of_no_class(tmp_path: Path, wrong: int) -> None:
     path = dataset(tmp_path, train_labels=torch.tensor([0, 1, 0, wrong]))
