@@ -76,6 +76,43 @@ def test_only_a_shipped_model_s_name_gets_the_data_set_s(models: Path) -> None:
     assert name_model("mine", RECIPE, models, models) == "mine"
 
 
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [
+        ("a" * 29, "simple-cnn-" + "a" * 29),
+        ("a" * 40, "simple-cnn-" + "a" * 29),
+        ("a" * 28 + "--b", "simple-cnn-" + "a" * 28),
+    ],
+)
+def test_a_name_of_a_long_data_set_s_is_cut_to_what_the_library_takes(
+    dataset: str, name: str, models: Path
+) -> None:
+    assert name_model(None, Recipe("simple-cnn", dataset), models, models) == name
+
+
+@pytest.mark.parametrize("name", ["x" * 233, "é" * 117])
+def test_a_name_that_is_too_long_for_a_file_is_refused_before_training(
+    name: str, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = tmp_path / "again"
+    assert main(["train", *QUICK, "--name", name, "--out", str(again)]) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("convscope: ")
+    assert "too long" in said.err
+    assert "--name" in said.err
+    assert said.out == ""
+    assert not again.exists()
+
+
+@pytest.mark.parametrize("name", ["x" * 232, "é" * 116])
+def test_with_the_longest_name_a_model_is_trained_and_written(
+    name: str, models: Path, tmp_path: Path
+) -> None:
+    again = tmp_path / "again"
+    assert main(["train", *QUICK, "--no-test", "--name", name, "--out", str(again)]) == 0
+    assert (again / f"{name}.json").exists()
+
+
 def test_any_file_s_name_will_do_in_another_folder(models: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     assert name_model(None, RECIPE, again, models) == "simple-cnn"
