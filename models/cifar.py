@@ -12,8 +12,8 @@ from models.whitening import WhiteningConv2d
     ModelCard(
         name="cifar",
         title="CIFAR",
-        description="Colour pictures in ten classes: a fixed convolution that whitens, and three "
-        "blocks of two convolutions each.",
+        description="A fixed convolution that whitens, and three blocks of two convolutions each, "
+        "for small pictures in colour.",
         network="cifar",
         dataset="cifar10",
         classes=OBJECTS,

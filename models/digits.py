@@ -15,7 +15,7 @@ from models.registry import AS_MNIST, DIGITS, ModelCard, register
     ModelCard(
         name="digits",
         title="Digits",
-        description="Three convolutions trained on MNIST and on what people really draw: small, "
+        description="Three convolutions, wide enough for digits as people really draw them: small, "
         "thin, thick, slanted, off-centre.",
         network="digits",
         dataset="mnist",

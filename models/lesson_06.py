@@ -11,7 +11,7 @@ from models.registry import AS_MNIST, DIGITS, ModelCard, register
     ModelCard(
         name="lesson-06",
         title="Lesson 06",
-        description="Digits at 200 × 200 pixels, each max-pool before its ReLU, and one linear "
+        description="Pictures of 200 × 200 pixels, each max-pool before its ReLU, and one linear "
         "layer that reads 20,000 numbers.",
         network="lesson-06",
         dataset="mnist",

@@ -1,6 +1,7 @@
 """Which networks there are, and the card that tells what is known of each model."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,11 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+# ImageNet has a thousand.
+MOST_CLASSES = 1000
+# A list of JSON's without texts and lists in it: no text has the end of a line.
+_ROW = re.compile(r'\[\n[^][{}"]*\]')
+
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -18,13 +24,15 @@ class Preprocessing:
     """How a picture becomes a model's input.
 
     ``digit`` prepares as MNIST was made: crop to the ink, fit 20 x 20, centre of mass in 28 x 28.
-    ``picture`` resizes and crops to the input's size. Both end with ``(value - mean) / std`` of
-    values in 0..1, per channel.
+    ``picture`` crops and resizes to ``size``, the (height, width) of the pictures that it learned
+    from, where that isn't the input's, and then to the input's. Both end with
+    ``(value - mean) / std`` of values in 0..1, per channel.
     """
 
     method: Literal["digit", "picture"]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,17 +60,19 @@ class ModelCard:
     origin: str | None = None
 
     def to_json(self) -> str:
-        """The card as indented JSON, as it lies beside its weights."""
-        return json.dumps(asdict(self), indent=2) + "\n"
+        """The card as indented JSON, numbers in a row, as it lies beside its weights."""
+        text = json.dumps(asdict(self), indent=2)
+        return _ROW.sub(lambda row: " ".join(row[0].split()), text) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
         """Read a card that ``to_json`` wrote. Raises TypeError for unknown or missing keys."""
         values = json.loads(text)
-        preprocessing = values.pop("preprocessing")
+        how = values.pop("preprocessing")
+        size = how.get("size")
         return cls(
             preprocessing=Preprocessing(
-                preprocessing["method"], tuple(preprocessing["mean"]), tuple(preprocessing["std"])
+                how["method"], tuple(how["mean"]), tuple(how["std"]), size and tuple(size)
             ),
             classes=tuple(values.pop("classes")),
             input_shape=tuple(values.pop("input_shape")),

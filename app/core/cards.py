@@ -11,7 +11,7 @@ from app.core.evaluating import Bin, Evaluation
 from app.core.events import Finished
 from app.core.pretrained import PRETRAINED
 from app.core.recipes import Recipe
-from models.registry import ModelCard, blank_card, count_parameters
+from models.registry import ModelCard, Preprocessing, blank_card, count_parameters
 
 # Their digits are as large, and lie where MNIST's do.
 _AS_MNIST = ("mnist", "optdigits")
@@ -26,10 +26,16 @@ def card_to_train(network: str, dataset: Dataset) -> ModelCard:
         dataset=dataset.name,
         classes=dataset.classes,
         parameters=count_parameters(network, len(dataset.classes)),
-        preprocessing=replace(
-            blank.preprocessing, method="digit" if dataset.name in _AS_MNIST else "picture"
-        ),
+        preprocessing=_as_learned(blank, dataset),
     )
+
+
+def _as_learned(blank: ModelCard, dataset: Dataset) -> Preprocessing:
+    if dataset.name in _AS_MNIST:
+        return replace(blank.preprocessing, method="digit", size=None)
+    _, height, width = dataset.input_shape
+    other = (height, width) != blank.input_shape[1:]
+    return replace(blank.preprocessing, method="picture", size=(height, width) if other else None)
 
 
 def card_of_weights(recipe: Recipe, name: str, dataset: Dataset) -> ModelCard:

@@ -13,6 +13,7 @@ from app.core.errors import StorageUnavailable, UnreadableWeights
 from app.core.evaluating import Bin
 from app.core.whole_files import write_together
 from models.registry import (
+    MOST_CLASSES,
     ModelCard,
     Preprocessing,
     blank_card,
@@ -22,9 +23,11 @@ from models.registry import (
     list_networks,
 )
 
-MOST_CARD_BYTES = MOST_HEADER_BYTES = 1024 * 1024
-# ImageNet has a thousand.
-MOST_CLASSES = 10_000
+MOST_HEADER_BYTES = 1024 * 1024
+# Which class was taken for which, a million numbers, is most of the largest.
+MOST_CARD_BYTES = 16 * MOST_HEADER_BYTES
+# More than the largest picture of an import has.
+MOST_PIXELS = 2**26
 # Values of 0..1 become no larger than its square, which no network overflows with.
 MOST_SCALE = 1000
 
@@ -156,6 +159,9 @@ def _check_preprocessing(preprocessing: Preprocessing, channels: int) -> None:
     for low, numbers in ((-MOST_SCALE, preprocessing.mean), (1 / MOST_SCALE, preprocessing.std)):
         if len(numbers) not in (1, channels) or not all(low <= n <= MOST_SCALE for n in numbers):
             raise ValueError("its preprocessing has not a mean and a deviation for each channel")
+    height, width = preprocessing.size or (1, 1)
+    if min(height, width) < 1 or height * width > MOST_PIXELS:
+        raise ValueError("its preprocessing has no size that pictures could have")
 
 
 def _check_evaluation(card: ModelCard) -> None:

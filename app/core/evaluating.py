@@ -114,8 +114,13 @@ def to_input(images: Tensor, card: ModelCard) -> Tensor:
 def compute_logits(network: nn.Module, images: Tensor, card: ModelCard) -> Tensor:
     """The logits (n, classes) of uint8 images (n, channels, height, width), in evaluation mode."""
     network.eval()
-    size = max(1, min(BATCH, BATCH_NUMBERS // math.prod(card.input_shape)))
+    size = max(1, min(BATCH, BATCH_NUMBERS // _numbers(images, card)))
     return torch.cat([_logits(network, batch, card) for batch in torch.split(images, size)])
+
+
+def _numbers(images: Tensor, card: ModelCard) -> int:
+    """How many numbers an image has where it has most: as it lies there, or as an input."""
+    return max(math.prod(card.input_shape), math.prod(images.shape[1:]))
 
 
 def _logits(network: nn.Module, images: Tensor, card: ModelCard) -> Tensor:
@@ -157,7 +162,7 @@ def evaluate_in_parts(
 ) -> Iterator[Progress | Evaluation]:
     """The same, a few images at a time: after each part how far it is, in the end the result."""
     network.eval()
-    size = max(1, min(PART, PART_NUMBERS // math.prod(card.input_shape)))
+    size = max(1, min(PART, PART_NUMBERS // _numbers(split.images, card)))
     labels, found, right = split.labels.cpu(), list[Tensor](), 0
     for images in torch.split(split.images, size):
         found.append(_logits(network, images, card))

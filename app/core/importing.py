@@ -24,6 +24,7 @@ from app.core.images import Pixels, read_picture
 from app.core.importing_files import MOST_BYTES, BadImport, Entry, name_some, open_entries
 from app.core.memory import device_memory
 from app.core.picture_parts import check_parts
+from app.core.resizing import middle
 from app.core.sniffing import FORMATS
 from app.core.whole_files import remove_leftovers
 
@@ -238,9 +239,8 @@ def _fit(pixels: Pixels, channels: int, height: int, width: int) -> Pixels:
     """A picture as (channels, height, width): the middle of what it shows, in that size."""
     image = Image.fromarray(pixels).convert("L" if channels == 1 else "RGB")
     if image.size != (width, height):
-        scale = min(image.width / width, image.height / height)
-        left, top = (image.width - width * scale) / 2, (image.height - height * scale) / 2
-        box = (left, top, left + width * scale, top + height * scale)
+        top, left, rows, columns = middle((image.height, image.width), (height, width))
+        box = (left, top, left + columns, top + rows)
         image = image.resize((width, height), Image.Resampling.BICUBIC, box)
     return np.asarray(image).reshape(height, width, channels).transpose(2, 0, 1)
 

@@ -21,12 +21,13 @@ from app.core.recipes import Recipe, create_optimizer, find_schedule
 from app.core.reordering import pool_first
 from app.core.resizing import in_channels
 from app.core.tuning import DEFAULT, Tuning, find_tuning, images_to_time
-from models.registry import ModelCard, blank_card, create_network
+from models.registry import ModelCard, create_network
 from models.whitening import WhiteningConv2d
 
 AVERAGING = 0.998
 # Images whose patches a whitening convolution is fitted to.
 WHITENED = 5000
+FITTED_AT_ONCE = 100
 # Images that tell averaged weights what their batch norms will see.
 CALIBRATED = 2048
 
@@ -34,14 +35,14 @@ CALIBRATED = 2048
 class Learner:
     """What changes while a network is trained: its weights, their average, the random states."""
 
-    def __init__(self, recipe: Recipe, training: Split, card: ModelCard | None = None) -> None:
-        """A new one; ``card`` tells what it learns, that of the network itself unless given."""
+    def __init__(self, recipe: Recipe, training: Split, card: ModelCard) -> None:
+        """A new one; ``card`` tells what it learns."""
         self.recipe = recipe
         self.device = choose_device(recipe.device)
         self.images = training.images.to(self.device)
         self.labels = training.labels.to(self.device)
         self.batches = math.ceil(len(training) / recipe.batch_size)
-        self.card = card or blank_card(recipe.network)
+        self.card = card
         self.augment = create_augmentation(recipe.augmentation)
         self.shuffling = torch.Generator().manual_seed(recipe.seed)
         self.chance = torch.Generator(self.device).manual_seed(recipe.seed)
@@ -69,7 +70,9 @@ class Learner:
     def _whiten(self) -> None:
         for module in self.network.modules():
             if isinstance(module, WhiteningConv2d):
-                module.fit(to_input(self._pixels(slice(WHITENED)), self.card))
+                first = torch.arange(min(WHITENED, len(self.labels)))
+                parts = torch.split(first, FITTED_AT_ONCE)
+                module.fit(torch.cat([to_input(self._pixels(part), self.card) for part in parts]))
 
     def _create(self) -> nn.Module:
         return create_network(self.recipe.network, len(self.card.classes))
@@ -165,7 +168,8 @@ class Learner:
         their average does. After Izmailov et al., "Averaging weights leads to wider optima", 2018.
         """
         first = torch.arange(min(CALIBRATED, len(self.labels)))
-        parts = torch.split(first, self.recipe.batch_size)
+        # Each part counts as much as any other, so that all are about as large.
+        parts = torch.tensor_split(first, math.ceil(len(first) / self.recipe.batch_size))
         chance = torch.Generator(self.device).manual_seed(self.recipe.seed)
         inputs = (to_input(self.augment(self._pixels(part), chance), self.card) for part in parts)
         with self._seeded():

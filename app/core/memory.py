@@ -85,9 +85,9 @@ class MemoryNeed:
         return max(0, (memory - self.fixed) // self.per_image)
 
 
-def memory_need(recipe: Recipe, image_bytes: int, classes: int | None = None) -> MemoryNeed:
-    """The least that a recipe needs, beside ``image_bytes`` of training images, to tell as many
-    ``classes`` as its network does of itself, or so many.
+def memory_need(recipe: Recipe, image_bytes: int, classes: int) -> MemoryNeed:
+    """The least that a recipe needs, beside ``image_bytes`` of training images, to tell so many
+    classes.
 
     Of each parameter there are the weight, its gradient, its average and what the optimizer
     remembers; of each image what the backward pass looks at again. The latter is halved, since

@@ -24,7 +24,7 @@ InputShape = tuple[int, int, int]
 Numbers = NDArray[np.uint8] | NDArray[np.float32]
 
 # MNIST's digits are 20 of 28 pixels.
-_BOX, _FRAME = 20, 28
+_BOX, FRAME = 20, 28
 
 _SMALLEST_SIDE = 4
 _STEP_SIDE = 112
@@ -63,6 +63,11 @@ class Placement:
     left: float
     scale_y: float
     scale_x: float
+
+    def part(self, top: int, left: int) -> "Placement":
+        """That of an input that begins so many of this one's pixels further down and right."""
+        top_there, left_there = self.top + top * self.scale_y, self.left + left * self.scale_x
+        return Placement(top_there, left_there, self.scale_y, self.scale_x)
 
     def scaled(self, by_y: float, by_x: float) -> "Placement":
         """Where the same corner lies when the input's pixels are so many times as large."""
@@ -119,13 +124,13 @@ def _is_prepared(values: Numbers) -> bool:
     box = Image.fromarray((values > _FAINT).astype(np.uint8)).getbbox()
     assert box is not None
     height, width = values.shape
-    longest = max((box[2] - box[0]) / width, (box[3] - box[1]) / height) * _FRAME
+    longest = max((box[2] - box[0]) / width, (box[3] - box[1]) / height) * FRAME
     mass = np.where(values > _FAINT, values, 0).astype(np.float64)
     return longest <= _BOX + 1 and _is_central(mass.sum(axis=0)) and _is_central(mass.sum(axis=1))
 
 
 def _is_central(mass: NDArray[np.float64]) -> bool:
-    centre = mass @ (np.arange(len(mass)) + 0.5) / mass.sum() * _FRAME / len(mass)
+    centre = mass @ (np.arange(len(mass)) + 0.5) / mass.sum() * FRAME / len(mass)
     return bool(abs(centre - _MIDDLE) <= 1)
 
 
@@ -154,8 +159,8 @@ def _prepare_digit(picture: Picture, shape: InputShape, how: Preprocessing) -> P
     pen = thicken(ink, _BOX)
     height, width = _fit(pen.pixels.shape, _BOX)
     fitted = saturate(_resize(pen.pixels, height, width))
-    top, left = _centre(fitted, _FRAME, _FRAME)
-    centred = np.zeros((_FRAME, _FRAME), np.uint8)
+    top, left = _centre(fitted, FRAME, FRAME)
+    centred = np.zeros((FRAME, FRAME), np.uint8)
     centred[top : top + height, left : left + width] = fitted
     scale_y = pen.scale * pen.pixels.shape[0] / height
     scale_x = pen.scale * pen.pixels.shape[1] / width
@@ -163,16 +168,9 @@ def _prepare_digit(picture: Picture, shape: InputShape, how: Preprocessing) -> P
     steps = [
         *_ink_steps(picture, ink, pen),
         Step(f"{_BOX} × {_BOX}", f"Fitted into {_BOX} × {_BOX} pixels", fitted),
-        Step("centred", f"Its centre of mass in {_FRAME} × {_FRAME}", centred),
+        Step("centred", f"Its centre of mass in {FRAME} × {FRAME}", centred),
     ]
-    if shape[1:] == centred.shape:
-        return _finish(_in_channels(centred, shape[0]), steps, placement, how)
-    # As MNIST's own pictures are brought to this size for training.
-    enlarged = resize(torch.from_numpy(centred)[None, None].float(), shape[1:])[0, 0].numpy()
-    name = f"{shape[2]} × {shape[1]}"
-    steps.append(Step(name, "As large as the network takes it", np.rint(enlarged).astype(np.uint8)))
-    placement = placement.scaled(_FRAME / shape[1], _FRAME / shape[2])
-    return _finish(_in_channels(enlarged, shape[0]), steps, placement, how)
+    return _resize_and_finish(_in_channels(centred, shape[0]), steps, placement, shape, how)
 
 
 def _ink_steps(picture: Picture, ink: Ink, pen: Ink) -> list[Step]:
@@ -215,24 +213,41 @@ def _centre(fitted: Pixels, height: int, width: int) -> tuple[int, int]:
 
 
 def _prepare_picture(picture: Picture, shape: InputShape, how: Preprocessing) -> Prepared:
-    height, width = shape[1:]
+    height, width = how.size or shape[1:]
     top, left, rows, columns = middle((picture.height, picture.width), (height, width))
-    part = Image.fromarray(picture.pixels[top : top + rows, left : left + columns])
-    # Pillow averages where it shrinks, so that this is what ``resize`` makes of training images.
-    scaled = part.resize((width, height), Image.Resampling.BILINEAR)
+    box = (left, top, left + columns, top + rows)
+    # As an import brings pictures to the size of a data set.
+    image = Image.fromarray(picture.pixels)
+    scaled = image.resize((width, height), Image.Resampling.BICUBIC, box)
     values = _in_channels(np.asarray(scaled), shape[0])
     steps = [
         Step("drawn", "The picture", picture.pixels),
         Step("resized", f"Its middle, in {width} × {height} pixels", _squeezed(values)),
     ]
-    return _finish(values, steps, Placement(top, left, rows / height, columns / width), how)
+    placement = Placement(top, left, rows / height, columns / width)
+    return _resize_and_finish(values, steps, placement, shape, how)
+
+
+def _resize_and_finish(
+    values: Numbers, steps: list[Step], placement: Placement, shape: InputShape, how: Preprocessing
+) -> Prepared:
+    """Bring (h, w, channels) to the input's size, as training images are brought to it."""
+    height, width = shape[1:]
+    if values.shape[:2] != (height, width):
+        top, left, rows, columns = middle(values.shape[:2], (height, width))
+        placement = placement.part(top, left).scaled(rows / height, columns / width)
+        images = torch.from_numpy(values.transpose(2, 0, 1).astype(np.float32))[None]
+        values = resize(images, (height, width))[0].permute(1, 2, 0).numpy()
+        shown = _squeezed(np.rint(values))
+        steps.append(Step(f"{width} × {height}", "As large as the network takes it", shown))
+    return _finish(values, steps, placement, how)
 
 
 def _in_channels(values: Numbers, channels: int) -> Numbers:
     """(h, w) or (h, w, 3) as (h, w, channels): grey is repeated, RGB becomes its luma."""
     if values.ndim == 3 and values.shape[2] != channels:
         # Rounded, as Pillow rounds it.
-        values = np.rint(values @ np.array(LUMA)).astype(np.float32)
+        values = np.rint(values @ np.array(LUMA) / 1000).astype(np.float32)
     if values.ndim == 2:
         return values[:, :, None].repeat(channels, axis=2)
     return values

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from app.core.augmenting import create_augmentation
 from app.core.images import Picture
-from app.core.preparing import prepare
+from app.core.preparing import FRAME, prepare
 from app.core.resizing import resize
 from models.registry import ModelCard
 
@@ -16,19 +16,18 @@ from models.registry import ModelCard
 def preview(
     picture: Picture,
     card: ModelCard,
-    size: tuple[int, int],
     entries: Iterable[Mapping[str, Any]],
     seed: int,
     count: int,
 ) -> Tensor:
     """So many augmented copies, uint8 (count, channels, height, width), before normalisation.
 
-    The picture is prepared as the card says, for the ``size`` (height, width) of the training
-    images, which are augmented before they are brought to the network's. The same seed gives the
-    same copies. Raises BadAugmentation and what preparing raises.
+    The picture is prepared as the card says and augmented in the size of the training images,
+    before it is brought to the network's. The same seed gives the same copies. Raises
+    BadAugmentation and what preparing raises.
     """
     augment = create_augmentation(entries)
-    prepared = prepare(picture, (card.input_shape[0], *size), card.preprocessing).tensor
+    prepared = prepare(picture, _shape_in_training(card), card.preprocessing).tensor
     mean, std = (
         torch.tensor(numbers).reshape(-1, 1, 1)
         for numbers in (card.preprocessing.mean, card.preprocessing.std)
@@ -37,3 +36,10 @@ def preview(
     augmented = augment(images, torch.Generator().manual_seed(seed))
     augmented = resize(augmented, card.input_shape[1:])
     return (augmented * 255).round().to(torch.uint8)
+
+
+def _shape_in_training(card: ModelCard) -> tuple[int, int, int]:
+    channels, *own = card.input_shape
+    as_digit = (FRAME, FRAME) if card.preprocessing.method == "digit" else own
+    height, width = card.preprocessing.size or as_digit
+    return channels, height, width

@@ -19,6 +19,7 @@ from app.core.learner import Learner
 from app.core.memory import device_memory, memory_need, out_of_memory_said
 from app.core.recipes import BadRecipe, Recipe, fault_of
 from app.core.states import UnusableState, current_version, digest_data
+from models.registry import MOST_CLASSES
 
 GB = 10**9
 
@@ -147,6 +148,11 @@ def check_recipe(recipe: Recipe, folders: DatasetFolders) -> None:
 
 
 def _insist_on_classes(given: Dataset) -> None:
+    if len(given.classes) > MOST_CLASSES:
+        raise BadRecipe(
+            f"{given.name} has {len(given.classes):,} classes; a network learns up to "
+            f"{MOST_CLASSES:,} here. Import it with fewer."
+        )
     if len(given.classes) < 2:
         raise BadRecipe(
             f"{given.name} has one class, {given.classes[0]!r}, so there is nothing to tell apart. "

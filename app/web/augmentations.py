@@ -7,15 +7,11 @@ from fastapi import APIRouter, HTTPException, Query, Response
 from fastapi.openapi.models import Example
 
 from app.core.augmenting import list_augmentations
-from app.core.dataset_files import DatasetFolders
-from app.core.datasets import UnknownDataset, find_dataset
-from app.core.errors import DatasetUnavailable
 from app.core.previewing import preview
 from app.core.recipes import MOST_AUGMENTATIONS
-from app.web.dependencies import ImagesDep, PredictorDep, SettingsDep, WantedModelDep
+from app.web.dependencies import ImagesDep, PredictorDep, WantedModelDep
 from app.web.documenting import IMAGE, binary, problems
 from app.web.rendering import pictures_as_png
-from models.registry import ModelCard
 
 router = APIRouter(prefix="/api/v1/augmentations", tags=["augmentations"])
 
@@ -46,7 +42,6 @@ async def preview_png(
     model: WantedModelDep,
     images: ImagesDep,
     predictor: PredictorDep,
-    settings: SettingsDep,
     image: Annotated[
         str, Query(description="An image's id, from POST /api/v1/images.", openapi_examples=IMAGE)
     ],
@@ -62,20 +57,10 @@ async def preview_png(
     """One picture, prepared for the model and augmented nine times; the same seed gives the same
     nine."""
     entries = _entries(augmentation)
-    size = _size_in_training(model.card, settings.dataset_folders)
     pictures = await predictor.run(
-        lambda: preview(images.picture(image), model.card, size, entries, seed, COUNT).numpy()
+        lambda: preview(images.picture(image), model.card, entries, seed, COUNT).numpy()
     )
     return Response(pictures_as_png(pictures, zoom), media_type="image/png")
-
-
-def _size_in_training(card: ModelCard, folders: DatasetFolders) -> tuple[int, int]:
-    """The height and width of the images that a model learned, before they became its input."""
-    try:
-        _, height, width = find_dataset(card.dataset, folders).input_shape
-    except (UnknownDataset, DatasetUnavailable):
-        _, height, width = card.input_shape
-    return height, width
 
 
 def _entries(text: str) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ def test_what_a_pass_keeps_is_what_a_hand_counts() -> None:
     ("optimizer", "copies"), [("sgd", 4), ("adam", 5), ("adamw", 5), ("muon", 4)]
 )
 def test_each_parameter_is_there_several_times(optimizer: str, copies: int) -> None:
-    need = memory_need(replace(RECIPE, optimizer=optimizer), 1000)
+    need = memory_need(replace(RECIPE, optimizer=optimizer), 1000, 10)
     assert need.fixed == 4 * copies * blank_card("lenet5").parameters + 1000
     assert need.of_batch(7) == need.fixed + 7 * need.per_image
     assert need.largest_batch(need.of_batch(7)) == 7
@@ -47,7 +47,7 @@ def test_every_network_can_be_estimated() -> None:
     small = [name for name in list_networks() if blank_card(name).parameters < 10**7]
     assert len(small) > 8
     for name in small:
-        assert memory_need(replace(RECIPE, network=name), 0).per_image > 1000
+        assert memory_need(replace(RECIPE, network=name), 0, 10).per_image > 1000
 
 
 ALLOCATE = """
@@ -102,7 +102,7 @@ def tell(script: str, *arguments: str) -> str:
 
 def test_a_training_takes_no_less_than_the_estimate() -> None:
     small, large = (int(line) for line in tell(MEASURE).split())
-    need = memory_need(replace(RECIPE, network="lesson-06"), 0)
+    need = memory_need(replace(RECIPE, network="lesson-06"), 0, 10)
     taken, estimated = large - small, need.of_batch(400) - need.of_batch(2)
     assert estimated > GIB / 4
     assert estimated <= taken <= 8 * estimated
@@ -112,7 +112,7 @@ def test_a_recipe_that_does_not_fit_is_refused_by_its_field(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     recipe = replace(RECIPE, batch_size=1000)
-    need = memory_need(recipe, 1437 * 28 * 28)
+    need = memory_need(recipe, 1437 * 28 * 28, 10)
     monkeypatch.setattr(training, "device_memory", lambda device: need.of_batch(600))
     with pytest.raises(BadRecipe, match=r"needs at least .* GB.*Choose 600 or fewer") as refusal:
         check_recipe(recipe, NOWHERE)

@@ -10,18 +10,20 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from app.core.cards import card_of_run, card_to_train
+from app.core.cards import card_of_run, card_to_train, with_test
 from app.core.checkpoints import load_network, read_card, save_model
 from app.core.dataset_files import Dataset, DatasetFolders, Split, save_dataset
 from app.core.datasets import BUNDLED, find_dataset, load_split
-from app.core.evaluating import compute_logits, evaluate, to_input
+from app.core.evaluating import compute_logits, evaluate, score, to_input
 from app.core.events import Finished
 from app.core.images import picture_from_image
+from app.core.importing import _fit
 from app.core.preparing import prepare
 from app.core.recipes import BadRecipe, Recipe
 from app.core.resizing import in_channels, middle
-from app.core.training import check_recipe, train
+from app.core.training import _insist_on_classes, check_recipe, train
 from models.registry import (
+    MOST_CLASSES,
     ModelCard,
     blank_card,
     count_parameters,
@@ -74,6 +76,39 @@ def test_what_is_measured_is_what_predictions_are(
         found = predict(model, image, card)
         torch.testing.assert_close(found, expected, rtol=0, atol=0.05)
         assert (found.argmax() == label) == (expected.argmax() == label)
+
+
+@pytest.mark.parametrize(
+    ("network", "size"), [("lenet5", (20, 36)), ("lesson-06", (40, 40)), ("cifar", (64, 48))]
+)
+def test_a_picture_goes_the_way_that_the_training_images_went(
+    network: str, size: tuple[int, int]
+) -> None:
+    """A file of any size is first made as large as an import would have made it."""
+    card = card_to_train(network, Dataset("marks", "Marks", CLASSES, (3, *size)))
+    assert card.preprocessing.size == size
+    colours = np.random.default_rng(0).integers(0, 256, (150, 130, 3), np.uint8)
+    smooth = Image.fromarray(colours).resize((13, 15)).resize((260, 300), Image.Resampling.BICUBIC)
+    picture = picture_from_image(smooth)
+    imported = _fit(picture.pixels, 3, *size)
+    wanted = to_input(
+        in_channels(torch.from_numpy(imported.copy())[None], card.input_shape[0]) / 255, card
+    )
+    prepared = prepare(picture, card.input_shape, card.preprocessing)
+    torch.testing.assert_close(prepared.tensor, wanted[0], rtol=0, atol=0.02)
+
+
+def test_a_card_of_many_classes_is_read_again(tmp_path: Path) -> None:
+    classes = tuple(f"class {number}" for number in range(MOST_CLASSES))
+    dataset = Dataset("many", "Many", classes, (1, 28, 28))
+    card = replace(card_to_train("simple-cnn", dataset), name="many", weights="many.safetensors")
+    labels = torch.arange(2 * MOST_CLASSES) % MOST_CLASSES
+    logits = functional.one_hot(labels, MOST_CLASSES).float()
+    card = with_test(card, score(logits, labels))
+    weights = create_network("simple-cnn", MOST_CLASSES).state_dict()
+    assert read_card(save_model(tmp_path, card, weights)) == card
+    with pytest.raises(BadRecipe, match="1,001 classes"):
+        _insist_on_classes(replace(dataset, classes=(*classes, "one more")))
 
 
 def predict(model: nn.Module, image: Tensor, card: ModelCard) -> Tensor:

@@ -13,6 +13,7 @@ from app.core.recipes import Recipe, list_optimizers
 from app.core.states import UnusableState, decode_state, encode_state
 from app.core.training import load_parts, train
 from app.core.tuning import CANDIDATES, DEFAULT, Tuning
+from models.registry import blank_card
 
 NOWHERE = DatasetFolders(Path("/nonexistent"), Path("/nonexistent"))
 RECIPE = Recipe(
@@ -70,7 +71,7 @@ def test_a_restored_learner_steps_like_the_first(optimizer: str, tuning: Tuning)
     recipe = replace(RECIPE, network="cifar-3conv", optimizer=optimizer)
     grey = load_parts(RECIPE, NOWHERE)[0]
     colour = Split(grey.images.repeat(1, 3, 1, 1), grey.labels)
-    first, second = Learner(recipe, colour), Learner(recipe, colour)
+    first, second = (Learner(recipe, colour, blank_card(recipe.network)) for _ in range(2))
     for learner in (first, second):
         learner.tune(tuning)
     early, late = torch.split(torch.arange(64), 32)

@@ -174,7 +174,7 @@ def test_a_diverged_training_says_what_to_do(loss: float, monkeypatch: pytest.Mo
 def test_one_step_is_torch_s_step(optimizer: str) -> None:
     recipe = replace(TINY, optimizer=optimizer, schedule="constant", augmentation=())
     training = load_parts(recipe, NOWHERE)[0]
-    learner = Learner(recipe, training)
+    learner = Learner(recipe, training, blank_card(recipe.network))
     network = create_network(recipe.network)
     network.load_state_dict(learner.network.state_dict())
     indices = next(learner.shuffle())
@@ -192,7 +192,9 @@ def test_a_whitening_convolution_is_fitted_to_the_images_and_stays() -> None:
     chance = torch.Generator().manual_seed(1)
     images = torch.randint(0, 256, (64, 3, 32, 32), generator=chance, dtype=torch.uint8)
     labels = torch.arange(64) % 10
-    learner = Learner(Recipe(network="cifar", dataset="cifar10"), Split(images, labels))
+    learner = Learner(
+        Recipe(network="cifar", dataset="cifar10"), Split(images, labels), blank_card("cifar")
+    )
     layer = learner.network.get_submodule("conv1")
     assert isinstance(layer, WhiteningConv2d)
     fitted, bias = layer.weight.clone(), layer.get_parameter("bias").clone()
@@ -215,7 +217,7 @@ def test_dropout_is_seeded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     training = load_parts(TINY, NOWHERE)[0]
     losses = []
     for noise in (1, 2):
-        learner = Learner(TINY, training)
+        learner = Learner(TINY, training, blank_card(TINY.network))
         torch.manual_seed(noise)
         losses.append([learner.step(indices) for indices in learner.shuffle()])
     assert losses[0] == losses[1]
@@ -234,7 +236,7 @@ def test_batch_norms_expect_what_the_averaged_weights_make_of_the_training_image
     inputs = functional.interpolate(training.images / 255, size=(32, 32), mode="bilinear")
     inputs = to_input(inputs.expand(-1, 3, -1, -1), learner.card)
     maps = functional.conv2d(inputs, weights["conv1.weight"], weights["conv1.bias"], padding=3)
-    batches = torch.split(maps, 100)
+    batches = torch.tensor_split(maps, math.ceil(len(maps) / 100))
     mean = torch.stack([one.mean(dim=(0, 2, 3)) for one in batches]).mean(dim=0)
     variance = torch.stack([one.var(dim=(0, 2, 3)) for one in batches]).mean(dim=0)
     torch.testing.assert_close(weights["bn1.running_mean"], mean, rtol=1e-4, atol=1e-5)
@@ -242,7 +244,7 @@ def test_batch_norms_expect_what_the_averaged_weights_make_of_the_training_image
 
 
 def test_an_epoch_visits_every_image_once() -> None:
-    learner = Learner(TINY, load_parts(TINY, NOWHERE)[0])
+    learner = Learner(TINY, load_parts(TINY, NOWHERE)[0], blank_card(TINY.network))
     first, second = (torch.cat(list(learner.shuffle())) for _ in range(2))
     assert first.sort().values.equal(torch.arange(len(learner.labels)))
     assert not first.equal(second)
