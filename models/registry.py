@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 # ImageNet has a thousand.
 MOST_CLASSES = 1000
 # A list of JSON's without texts and lists in it: no text has the end of a line.
-_ROW = re.compile(r'\[\n[^][{}"]*\]')
+_ROW = re.compile(r'\[(\n[^][{}"]*)\]')
 
 WEIGHTS = Path(__file__).parent / "weights"
 
@@ -62,7 +62,7 @@ class ModelCard:
     def to_json(self) -> str:
         """The card as indented JSON, numbers in a row, as it lies beside its weights."""
         text = json.dumps(asdict(self), indent=2)
-        return _ROW.sub(lambda row: " ".join(row[0].split()), text) + "\n"
+        return _ROW.sub(lambda row: f"[{' '.join(row[1].split())}]", text) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":
