@@ -252,6 +252,11 @@ class RunStore:
             row = reader.execute(query, (run,)).fetchone()
         return None if row is None else bytes(row[0])
 
+    def snapshot_size(self, run: str, epoch: float) -> int:
+        """How many bytes ``snapshot`` returns, without reading them. Raises the same."""
+        with self.open_snapshot(run, epoch) as content:
+            return len(content)
+
     def snapshot(self, run: str, epoch: float) -> bytes:
         """The weights of an epoch as safetensors. Raises UnknownRun and UnknownSnapshot."""
         with self.open_snapshot(run, epoch) as content:
@@ -259,7 +264,8 @@ class RunStore:
 
     @contextmanager
     def open_snapshot(self, run: str, epoch: float) -> Iterator[sqlite3.Blob]:
-        """The same, to be read a piece at a time, as it was when it was opened."""
+        """The same, as it was when it was opened. Read it and close it: until then the log that
+        SQLite writes ahead only grows."""
         query = "SELECT rowid FROM snapshots WHERE run = ? AND epoch = ?"
         with self._reading() as reader:
             # One transaction, so that the row is there still when its content is opened.

@@ -2,15 +2,13 @@
 
 import csv
 import io
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import fields
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from app.core.datasets import check_within_reach
@@ -22,7 +20,7 @@ from app.services.run_store import RunStore
 from app.services.snapshot_models import name_of
 from app.web.dependencies import FeedDep, LibraryDep, SettingsDep, StoreDep, TrainerDep
 from app.web.documenting import NEW_MODEL, RECIPES, RUN, binary, problems
-from app.web.room import PIECE, make_room
+from app.web.room import make_room
 from app.web.schemas import Card, NewModel, RunAnswer, SnapshotAnswer, describe_card
 
 router = APIRouter(prefix="/api/v1/runs", tags=["runs"])
@@ -179,19 +177,6 @@ def timeline(store: RunStore, run: str) -> list[SnapshotAnswer]:
     ]
 
 
-def _opened(
-    store: StoreDep,
-    run: RunId,
-    epoch: Annotated[
-        float,
-        Path(ge=0, description="0 is before training.", openapi_examples={"0": {"value": 0}}),
-    ],
-) -> Iterator[sqlite3.Blob]:
-    """The weights of a snapshot, until the answer has left. Raises UnknownSnapshot."""
-    with store.open_snapshot(run, epoch) as content:
-        yield content
-
-
 @router.get(
     "/{run}/snapshots/{epoch}.safetensors",
     summary="The weights at the end of an epoch",
@@ -199,15 +184,18 @@ def _opened(
     responses=binary("application/octet-stream", "A safetensors file.") | problems(404),
 )
 async def snapshot(
-    request: Request, content: Annotated[sqlite3.Blob, Depends(_opened)]
+    request: Request,
+    store: StoreDep,
+    run: RunId,
+    epoch: Annotated[
+        float,
+        Path(ge=0, description="0 is before training.", openapi_examples={"0": {"value": 0}}),
+    ],
 ) -> Response:
     """The averaged weights, as they were validated."""
-    make_room(request, len(content))
-    return StreamingResponse(
-        iter(partial(content.read, PIECE), b""),
-        media_type="application/octet-stream",
-        headers={"Content-Length": str(len(content))},
-    )
+    make_room(request, await run_in_threadpool(store.snapshot_size, run, epoch))
+    content = await run_in_threadpool(store.snapshot, run, epoch)
+    return Response(content, media_type="application/octet-stream")
 
 
 @router.post(

@@ -236,8 +236,7 @@ def test_large_weights_are_drawn_in_little_more_than_their_picture(watched: Watc
     assert taken < 10 * 4096 * 9216
 
 
-def test_snapshots_leave_without_being_held(watched: Watched) -> None:
-    size, run = 120 * MEGABYTE, "aaaaaaaaaaaa"
+def keep_large_snapshot(watched: Watched, run: str, size: int) -> None:
     with closing(sqlite3.connect(watched.data / "runs.sqlite", timeout=60)) as database, database:
         recipe = json.dumps(Recipe("alexnet", "optdigits").to_dict())
         database.execute(
@@ -245,12 +244,36 @@ def test_snapshots_leave_without_being_held(watched: Watched) -> None:
             (run, "large", recipe, "finished", "2026-11-28T00:00:00.000+00:00"),
         )
         database.execute("INSERT INTO snapshots VALUES (?, 0, zeroblob(?))", (run, size))
+
+
+def test_snapshots_leave_without_being_held(watched: Watched) -> None:
+    size, run = 120 * MEGABYTE, "aaaaaaaaaaaa"
+    keep_large_snapshot(watched, run, size)
     answers, taken = all_at_once(watched, f"/api/v1/runs/{run}/snapshots/0.safetensors", 12)
     whole = [length for status, length in answers if status == 200]
     assert {status for status, _ in answers} <= {200, 503}
     assert len(whole) >= 4
     assert set(whole) == {size}
     assert taken < size
+    watched.client.delete(f"/api/v1/runs/{run}").raise_for_status()
+
+
+def test_a_snapshot_that_is_read_slowly_lets_the_log_of_the_database_be_emptied(
+    watched: Watched,
+) -> None:
+    size, run = 60 * MEGABYTE, "bbbbbbbbbbbb"
+    keep_large_snapshot(watched, run, size)
+    log = watched.data / "runs.sqlite-wal"
+    with watched.client.stream("GET", f"/api/v1/runs/{run}/snapshots/0.safetensors") as answer:
+        pieces = answer.iter_bytes()
+        begun = len(next(pieces))
+        watched.client.patch(f"/api/v1/runs/{run}?name=other").raise_for_status()
+        assert log.stat().st_size > 0
+        with closing(sqlite3.connect(watched.data / "runs.sqlite", timeout=2)) as database:
+            (busy, _, _) = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert not busy
+        assert log.stat().st_size == 0
+        assert begun + sum(map(len, pieces)) == size
     watched.client.delete(f"/api/v1/runs/{run}").raise_for_status()
 
 
