@@ -246,7 +246,7 @@ def keep_large_snapshot(watched: Watched, run: str, size: int) -> None:
         database.execute("INSERT INTO snapshots VALUES (?, 0, zeroblob(?))", (run, size))
 
 
-def test_snapshots_leave_without_being_held(watched: Watched) -> None:
+def test_of_snapshots_no_more_are_held_than_there_is_room_for(watched: Watched) -> None:
     size, run = 120 * MEGABYTE, "aaaaaaaaaaaa"
     keep_large_snapshot(watched, run, size)
     answers, taken = all_at_once(watched, f"/api/v1/runs/{run}/snapshots/0.safetensors", 12)
@@ -254,7 +254,7 @@ def test_snapshots_leave_without_being_held(watched: Watched) -> None:
     assert {status for status, _ in answers} <= {200, 503}
     assert len(whole) >= 4
     assert set(whole) == {size}
-    assert taken < size
+    assert taken < 5 * size  # There is room for four.
     watched.client.delete(f"/api/v1/runs/{run}").raise_for_status()
 
 
