@@ -5,9 +5,10 @@ either.
 """
 
 import json
+import math
 import sqlite3
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import itemgetter
@@ -289,9 +290,13 @@ class RunStore:
         before = self.get(run).metrics
         keys = ("train_loss", "validation_loss", "validation_accuracy")
         metrics = {key: facts[key] for key in keys}
-        best = {"best_accuracy": facts["validation_accuracy"], "best_epoch": facts["epoch"]}
-        if before.get("best_accuracy", -1.0) >= best["best_accuracy"]:
-            best = {key: before[key] for key in best}
+        best = {
+            "best_accuracy": facts["validation_accuracy"],
+            "best_loss": facts["validation_loss"],
+            "best_epoch": facts["epoch"],
+        }
+        if _rank(before) >= _rank(best):
+            best = {key: before[key] for key in best if key in before}
         metrics |= best
         writer.execute(
             "UPDATE runs SET epoch = ?, metrics = ? WHERE id = ?",
@@ -331,3 +336,8 @@ class RunStore:
             (run, event.number, now, kind, json.dumps(facts)),
         )
         return event
+
+
+def _rank(metrics: Mapping[str, float]) -> tuple[float, float]:
+    """As a training ranks its epochs. Runs of older files remember no loss."""
+    return metrics.get("best_accuracy", -1.0), -metrics.get("best_loss", math.inf)

@@ -68,6 +68,19 @@ def test_runs_are_listed_newest_first_and_queued_oldest_first(path: Path) -> Non
     store.close()
 
 
+def test_of_epochs_as_accurate_the_one_of_the_lowest_loss_is_the_best_and_kept(path: Path) -> None:
+    store = RunStore(path, snapshot_bytes=3 * 100)
+    run = store.create(RECIPE, "one").id
+    for number, loss in enumerate((0.4, 0.3, 0.1, 0.2, 0.3, 0.3, 0.1), 1):
+        facts = {**EPOCH, "epoch": number, "validation_accuracy": 1.0, "validation_loss": loss}
+        told = {"epoch": number, "confusion": []}
+        store.note(run, Record("epoch", facts), Record("snapshot", told, bytes(100)))
+    metrics = store.get(run).metrics
+    assert (metrics["best_epoch"], metrics["best_loss"]) == (3, 0.1)
+    assert [one["epoch"] for one in store.snapshots(run)] == [1, 3, 7]
+    store.close()
+
+
 def test_a_deleted_run_leaves_nothing(path: Path) -> None:
     store = RunStore(path)
     run, kept = (store.create(RECIPE, name).id for name in ("gone", "kept"))
