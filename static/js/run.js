@@ -134,7 +134,8 @@ function showSnapshot() {
     item.querySelectorAll("b").forEach((one, place) => (one.textContent = classes[[actual, taken][place]]));
     return item;
   });
-  part("confused").replaceChildren(...pairs);
+  const none = Object.assign(document.createElement("li"), { textContent: "Nothing: every picture was recognised." });
+  part("confused").replaceChildren(...(pairs.length ? pairs : [none]));
 }
 
 function listen() {
