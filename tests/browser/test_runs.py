@@ -205,6 +205,7 @@ def test_a_run_is_paused_resumed_and_cancelled_by_keys(
     page.get_by_role("button", name="Pause").press("Enter")
     wait_for(page, "paused")
     expect(page.get_by_role("button", name="Pause")).to_be_hidden()
+    page.wait_for_timeout(500)  # What came before the pause may be drawn a moment after its name.
     held = page.locator("#epoch").inner_text(), page.locator("#batch").inner_text()
     page.wait_for_timeout(1000)
     assert held == (page.locator("#epoch").inner_text(), page.locator("#batch").inner_text())
