@@ -237,7 +237,7 @@ def _resize_and_finish(
         top, left, rows, columns = middle(values.shape[:2], (height, width))
         placement = placement.part(top, left).scaled(rows / height, columns / width)
         images = torch.from_numpy(values.transpose(2, 0, 1).astype(np.float32))[None]
-        values = resize(images, (height, width))[0].permute(1, 2, 0).numpy()
+        values = resize(images, (height, width))[0].permute(1, 2, 0).contiguous().numpy()
         shown = _squeezed(np.rint(values))
         steps.append(Step(f"{width} × {height}", "As large as the network takes it", shown))
     return _finish(values, steps, placement, how)

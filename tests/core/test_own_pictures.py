@@ -96,6 +96,8 @@ def test_a_picture_goes_the_way_that_the_training_images_went(
     )
     prepared = prepare(picture, card.input_shape, card.preprocessing)
     torch.testing.assert_close(prepared.tensor, wanted[0], rtol=0, atol=0.02)
+    # A trace tells each step's picture by its bytes, row by row.
+    assert all(step.pixels.flags.c_contiguous for step in prepared.steps)
 
 
 def test_a_card_of_many_classes_is_read_again(tmp_path: Path) -> None:
