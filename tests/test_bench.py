@@ -149,8 +149,9 @@ def test_each_lesson_s_loop_is_measured_beside_ours(trainings: Path) -> None:
 
 def test_the_time_to_99_percent_is_told_or_that_it_was_not_reached(trainings: Path) -> None:
     (row,) = read_table(trainings, "Time to 99 % of the validation images")
-    assert "not 99%" in row[3]  # optdigits are too few for that
-    assert all(re.match(r"\d+\.\d\d s", cell) for cell in row[4:])
+    assert row[2] == "0"  # the seed
+    assert "not 99%" in row[4]  # optdigits are too few for that
+    assert all(re.match(r"\d+\.\d\d s", cell) for cell in row[5:])
 
 
 def test_ratios_and_rates_follow_from_the_seconds() -> None:

@@ -14,7 +14,15 @@ _EPOCHS = (
     "of the lesson's time",
     "recognised after it",
 )
-_SPRINT = ("network", "batch", "images to train on", "reached", "from the first batch", "in all")
+_SPRINT = (
+    "network",
+    "batch",
+    "seed",
+    "images to train on",
+    "reached",
+    "from the first batch",
+    "in all",
+)
 
 
 def epochs_table(comparisons: Sequence[Comparison]) -> str:
@@ -39,15 +47,19 @@ def _row(one: Comparison, loop: str, batch_size: int, epoch: Epoch) -> list[str]
     ]
 
 
-def sprint_table(sprint: Sprint) -> str:
-    """One row: whether, and if so when, the validation images were recognised as wanted."""
+def sprint_table(sprints: Sequence[Sprint]) -> str:
+    """A row each: whether, and if so when, the validation images were recognised as wanted."""
+    return table(_SPRINT, [_sprint_row(one) for one in sprints])
+
+
+def _sprint_row(sprint: Sprint) -> list[str]:
     reached = f"{sprint.accuracy:.2%} after epoch {sprint.epoch}"
-    row = [
+    return [
         f"`{sprint.recipe.network}`",
         str(sprint.recipe.batch_size),
+        str(sprint.recipe.seed),
         f"{sprint.images:,}",
         reached if sprint.reached else f"{reached}, not {TARGET:.0%}",
         f"{sprint.seconds:.2f} s",
         f"{sprint.from_start:.2f} s",
     ]
-    return table(_SPRINT, [row])
