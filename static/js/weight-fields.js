@@ -14,6 +14,10 @@ const TYPED = "a kernel typed in";
 export class WeightFields extends HTMLElement {
   /** How often other numbers were asked for: those that come late aren't shown. */
   #turn = 0;
+  /** @type {Layer | undefined} the one whose numbers are shown */
+  layer;
+  /** @type {number | undefined} */
+  channel;
   #asked = "";
   /** @type {number[]} the kernel's numbers as they are in the model */
   #known = [];
@@ -55,10 +59,12 @@ export class WeightFields extends HTMLElement {
     this.#asked = `${base} ${channel}`;
     const turn = ++this.#turn;
     const other = this.layer?.name !== layer.name || this.channel !== channel;
+    if (other) this.#enable(false); // What is typed before the numbers come would be lost.
     const [weights, biases] = await Promise.all([
       read(`${base}/filters.npy?channel=${channel}`), hasBiases(layer) ? read(`${base}/biases.npy`) : null,
     ]);
     if (turn !== this.#turn) return;
+    this.#enable(weights !== null);
     this.layer = layer;
     this.channel = channel;
     this.#weights = weights;
@@ -69,6 +75,12 @@ export class WeightFields extends HTMLElement {
       this.all.checked = this.#inputs > 1 && this.#isFilter;
     }
     this.#show();
+  }
+
+  /** @param {boolean} there whether there are numbers to change */
+  #enable(there) {
+    const controls = /** @type {NodeListOf<HTMLInputElement>} */ (this.querySelectorAll("input, select, button"));
+    for (const control of controls) control.disabled = !there;
   }
 
   get #isFilter() {

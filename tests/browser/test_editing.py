@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlparse
 import httpx
 import numpy as np
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from models.registry import WEIGHTS
 from tests.browser.conftest import OpenPage
@@ -204,3 +204,21 @@ def test_nothing_of_it_is_wider_than_the_page(open_page: OpenPage, width: int) -
     expect(page.locator(".edit-list li")).to_have_count(1)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert len(shares(page)) == 10
+
+
+def test_nothing_is_typed_before_the_numbers_are_there(open_page: OpenPage) -> None:
+    page = open_page("/?layer=conv2&channel=5").page
+    page.wait_for_selector("html[data-ready]")
+    held: list[Route] = []
+    page.route("**/filters.npy*", lambda route: held.append(route))
+    page.get_by_role("button", name="Edit", exact=True).click()
+    bias, button = page.get_by_label("Bias"), page.get_by_role("button", name="Set bias")
+    expect(bias).to_be_disabled()
+    expect(button).to_be_disabled()
+    page.wait_for_function("() => document.querySelector('.fields-grid').children.length === 0")
+    for route in held:
+        route.continue_()
+    expect(button).to_be_enabled()
+    assert float(bias.input_value()) != 0
+    bias.fill("0.75")
+    expect(bias).to_have_value("0.75")
