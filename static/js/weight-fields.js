@@ -65,6 +65,7 @@ export class WeightFields extends HTMLElement {
     ]);
     if (turn !== this.#turn) return;
     this.#enable(weights !== null);
+    if (!weights) this.#asked = ""; // The same channel may be asked for again.
     this.layer = layer;
     this.channel = channel;
     this.#weights = weights;

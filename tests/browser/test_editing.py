@@ -222,3 +222,20 @@ def test_nothing_is_typed_before_the_numbers_are_there(open_page: OpenPage) -> N
     assert float(bias.input_value()) != 0
     bias.fill("0.75")
     expect(bias).to_have_value("0.75")
+
+
+def test_numbers_that_were_refused_are_asked_for_again(open_page: OpenPage) -> None:
+    watched = open_page("/?layer=conv2&channel=5")
+    page = watched.page
+    page.wait_for_selector("html[data-ready]")
+    watched.expect("503")
+    page.route("**/filters.npy*", lambda route: route.fulfill(status=503))
+    edit = page.get_by_role("button", name="Edit", exact=True)
+    with page.expect_response("**/filters.npy*"):
+        edit.click()
+    expect(page.get_by_label("Bias")).to_be_disabled()
+    page.unroute("**/filters.npy*")
+    edit.click()
+    edit.click()
+    expect(page.get_by_label("Bias")).to_be_enabled()
+    assert float(page.get_by_label("Bias").input_value()) != 0
